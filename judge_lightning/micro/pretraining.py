@@ -1,0 +1,189 @@
+"""Training the micro models from nothing: ordinary Llama checkpoints, fixed seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from judge_lightning.micro.corpus import Batch, Corpus
+
+_WARM_UP_SHARE = 0.05
+_CONTEXT = 1024
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Shape of a micro Llama. Grouped queries are off; embeddings are tied."""
+
+    hidden_size: int
+    layers: int
+    intermediate_size: int
+    head_dim: int = 32
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Optimisation of one micro model: AdamW with warm-up and a cosine to zero."""
+
+    steps: int
+    lr: float
+    seed: int
+
+
+def build_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A randomly initialised Llama (float32) with the tokenizer's special tokens set."""
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden_size,
+            intermediate_size=shape.intermediate_size,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=max(1, shape.hidden_size // shape.head_dim),
+            num_key_value_heads=max(1, shape.hidden_size // shape.head_dim),
+            head_dim=shape.head_dim,
+            max_position_embeddings=_CONTEXT,
+            rms_norm_eps=1e-5,
+            initializer_range=shape.hidden_size**-0.5 / 2,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    assert model.generation_config is not None
+    model.generation_config.update(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return model
+
+
+class PretrainModule(LightningModule):
+    """Next-token training of one micro model on its corpus."""
+
+    def __init__(
+        self, model: LlamaForCausalLM, corpus: Corpus, schedule: Schedule, log_as: str = ""
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.corpus = corpus
+        self.schedule = schedule
+        self.loss_name = f"{log_as}/loss" if log_as else "loss"
+
+    def train_dataloader(self) -> BatchStream:
+        return BatchStream(self)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        logits = self.model(input_ids=batch.input_ids, use_cache=False).logits[:, :-1]
+        wanted = batch.labels[:, 1:]
+        scored = wanted != -100
+        loss = torch.nn.functional.cross_entropy(logits[scored], wanted[scored])
+        self.log(self.loss_name, loss)
+        return loss
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}],
+            lr=self.schedule.lr,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.schedule.lr,
+            total_steps=self.schedule.steps,
+            pct_start=_WARM_UP_SHARE,
+            cycle_momentum=False,
+            final_div_factor=1e3,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        return Batch(batch.input_ids.to(device), batch.labels.to(device))
+
+
+class BatchStream:
+    """The module's batches from its current step on, so that a resumed run repeats none."""
+
+    def __init__(self, module: PretrainModule) -> None:
+        self.module = module
+
+    def __iter__(self) -> Iterator[Batch]:
+        for step in range(self.module.global_step, self.module.schedule.steps):
+            yield self.module.corpus.batch(step)
+
+
+class _StepStart(Callback):
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self._tell = tell
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        if self._tell is not None:
+            self._tell(trainer.global_step)
+
+
+def pretrain(
+    shape: ModelShape,
+    corpus: Corpus,
+    schedule: Schedule,
+    checkpoints: Path,
+    *,
+    checkpoint_every: int = 500,
+    logger: Logger | None = None,
+    log_as: str = "",
+    on_step: Callable[[int], None] | None = None,
+) -> LlamaForCausalLM:
+    """Trains one model, going on from the last checkpoint in ``checkpoints`` if there is one.
+
+    Args:
+        shape: The model's shape.
+        corpus: What it is trained on.
+        schedule: Steps, learning rate and seed.
+        checkpoints: Folder for checkpoints; only what this function wrote belongs there.
+        checkpoint_every: Steps between two checkpoints.
+        logger: A Lightning logger, or None.
+        log_as: Prefix of the metrics' names.
+        on_step: Called with each step's number when it begins.
+
+    Returns:
+        The trained model in evaluation mode, on the CPU.
+    """
+    seed_everything(schedule.seed, verbose=False)
+    module = PretrainModule(build_model(shape, corpus.tokenizer), corpus, schedule, log_as)
+    saver = ModelCheckpoint(
+        checkpoints, save_last=True, every_n_train_steps=checkpoint_every, save_top_k=0
+    )
+    trainer = Trainer(
+        max_steps=schedule.steps,
+        accelerator="auto",
+        devices=1,
+        logger=logger if logger is not None else False,
+        callbacks=[saver, _StepStart(on_step)],
+        gradient_clip_val=1.0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=20,
+        default_root_dir=checkpoints,
+    )
+    last = checkpoints / "last.ckpt"
+    trainer.fit(module, ckpt_path=last if last.is_file() else None)
+    return module.model.cpu().eval()
