@@ -1,0 +1,35 @@
+"""Judge decoding: train, calibrate and decode with a judge on a frozen target's embeddings.
+
+The names below are imported when they are first used, so that the light parts of the package
+(errors, records, fingerprints) cost no import of torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judge_lightning.decoding.autoregressive import AutoregressiveDecoder
+    from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.heads import JudgeHead
+    from judge_lightning.models.pair import load_pair
+
+__all__ = ["AutoregressiveDecoder", "JudgeHead", "SpeculativeDecoder", "load_pair"]
+
+_HOMES = {
+    "AutoregressiveDecoder": "judge_lightning.decoding.autoregressive",
+    "JudgeHead": "judge_lightning.heads",
+    "SpeculativeDecoder": "judge_lightning.decoding.decoder",
+    "load_pair": "judge_lightning.models.pair",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,75 @@
+"""A causal language model with a cache that can be rolled back exactly."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from judge_lightning.errors import UserError
+
+
+class CachedModel:
+    """Reads one sequence bit by bit; ``length`` tokens of it lie in the cache.
+
+    No attention mask and no positions are passed: transformers derives both from the cache,
+    and without padding there is nothing to mask but the future.
+
+    Raises:
+        UserError: The model's cache cannot forget tokens (recurrent layers).
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._cache = DynamicCache(config=model.config)
+        if not self._cache.is_croppable:
+            raise UserError(
+                "pair",
+                f"{type(model).__name__} has layers whose state cannot be rolled back",
+                "use models with attention layers only",
+            )
+        if any(self._cache.is_sliding):
+            # Otherwise what slides out of the window is lost for a rollback.
+            self._cache.activate_past_recording()
+        self._device = input_device(model)
+        self._limits_logits = _limits_logits(model)
+        self.length = 0
+
+    def read(self, tokens: Tensor, keep: int) -> Tensor:
+        """Reads tokens (1, n) on top of the cache; gives the logits (keep, V) of the last ones."""
+        self.length += tokens.shape[1]
+        tokens = tokens.to(self._device)
+        if self._limits_logits:
+            output: Any = self._model(
+                tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep
+            )
+        else:
+            output = self._model(tokens, past_key_values=self._cache, use_cache=True)
+        logits: Tensor = output.logits[0, -keep:]
+        return logits
+
+    def forget_after(self, length: int) -> None:
+        """Drops what was read after the first ``length`` tokens; does nothing if there is less.
+
+        Called after every cycle, even when nothing is dropped: sliding layers then drop what
+        left their window.
+        """
+        surplus = max(0, self.length - length)
+        # A negative count is what transformers removes from the end.
+        self._cache.crop(-surplus)
+        self.length -= surplus
+
+
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Where a model, sharded or not, wants its tokens."""
+    embeddings: Any = model.get_input_embeddings()
+    device: torch.device = embeddings.weight.device
+    return device if device.type != "meta" else torch.device("cpu")
+
+
+def _limits_logits(model: PreTrainedModel) -> bool:
+    """Whether a model can leave out the logits of a prompt (a few old architectures cannot)."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters

@@ -1,0 +1,80 @@
+"""What a decoder is asked for: a checked prompt, where it ends, and how tokens are drawn."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from judge_lightning.errors import UserError
+
+EosTokens = int | Sequence[int] | None
+
+
+def check_request(input_ids: Tensor, max_new_tokens: int, temperature: float) -> None:
+    """Raises UserError for a prompt that is not (1, T) long with T > 0, or a negative number."""
+    if input_ids.dim() != 2 or input_ids.shape[0] != 1 or input_ids.shape[1] == 0:
+        raise UserError(
+            "input_ids",
+            f"has shape {tuple(input_ids.shape)}",
+            "give one prompt of at least one token, shape (1, T)",
+        )
+    if input_ids.dtype != torch.long:
+        raise UserError("input_ids", f"is {input_ids.dtype}", "give token ids as torch.long")
+    if max_new_tokens < 1:
+        raise UserError("max_new_tokens", f"is {max_new_tokens}", "ask for at least one token")
+    if temperature < 0:
+        raise UserError("temperature", f"is {temperature}", "give 0 (greedy) or more")
+
+
+def longest_sequence(model: PreTrainedModel) -> int:
+    """How many positions a model has; practically endless where its config names no limit."""
+    config: Any = model.config
+    text_config = config.get_text_config(decoder=True)
+    return getattr(text_config, "max_position_embeddings", None) or sys.maxsize
+
+
+def vocabulary_size(model: PreTrainedModel) -> int:
+    """How many logits a model gives, the padding ids of some checkpoints included."""
+    config: Any = model.config
+    return int(config.get_text_config(decoder=True).vocab_size)
+
+
+def final_length(model: PreTrainedModel, prompt_length: int, max_new_tokens: int) -> int:
+    """The length at which decoding ends at the latest, prompt included.
+
+    Raises:
+        UserError: The prompt alone fills the model's positions.
+    """
+    longest = longest_sequence(model)
+    if prompt_length >= longest:
+        raise UserError(
+            "input_ids",
+            f"has {prompt_length} tokens, the target has {longest} positions",
+            "shorten the prompt",
+        )
+    return min(prompt_length + max_new_tokens, longest)
+
+
+def stop_tokens(model: PreTrainedModel, eos_token_id: EosTokens) -> frozenset[int]:
+    """The tokens that end an answer: those given, or the model's generation config's."""
+    if eos_token_id is None:
+        config: Any = getattr(model, "generation_config", None) or model.config
+        eos_token_id = config.eos_token_id
+    if eos_token_id is None:
+        return frozenset()
+    return frozenset([eos_token_id] if isinstance(eos_token_id, int) else eos_token_id)
+
+
+def distribution(logits: Tensor, temperature: float) -> Tensor:
+    """Probabilities (n, V) float32 of logits (n, V) at a temperature above 0."""
+    return torch.softmax(logits.float() / temperature, dim=-1)
+
+
+def draw(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One token (n,) out of each row of weights (n, V)."""
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)

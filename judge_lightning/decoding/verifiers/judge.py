@@ -1,0 +1,54 @@
+"""Judge decoding: a token is kept if the standard rule or the judge keeps it (2501.19309)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from judge_lightning.decoding.verifiers.exact import read_out, standard_verdicts
+from judge_lightning.decoding.verifiers.verdict import Block, Verdict
+from judge_lightning.errors import UserError
+from judge_lightning.heads import JudgeHead
+from judge_lightning.models.hidden_states import decoder_blocks
+
+
+class Judge:
+    """The paper's rule: argmax or rejection sampling, OR sigmoid(w.e + b) > threshold.
+
+    Threshold 1 never overrules the standard rule, 0 keeps every block whole.
+
+    Args:
+        head: The trained head.
+        threshold: delta; None takes the head's own, calibrated one.
+    """
+
+    def __init__(self, head: JudgeHead, threshold: float | None = None) -> None:
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise UserError("judge.threshold", f"is {threshold}", "give a probability, 0 to 1")
+        self.head = head
+        self.threshold = head.config.threshold if threshold is None else threshold
+        self.layer = head.config.layer
+
+    def check_target(self, target: PreTrainedModel) -> None:
+        """Raises UserError when the head reads another width or number of layers."""
+        config: Any = target.config
+        width = config.get_text_config(decoder=True).hidden_size
+        self.head.check_fits(width, len(decoder_blocks(target)))
+
+    def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
+        """Keeps the tokens before the first one that both rules reject."""
+        assert block.embeddings is not None
+        if self.head.weight.device != block.embeddings.device:
+            self.head.to(block.embeddings.device)
+        standard_kept, own_tokens = standard_verdicts(block, generator)
+        # In float32 the sigmoid of a sure "no" is 0, which a threshold of 0 must still pass.
+        judge: list[float] = self.head(block.embeddings).double().sigmoid().tolist()
+        proposed, standard, own = read_out(block, standard_kept, own_tokens)
+        accepted = 0
+        for kept, probability in zip(standard, judge, strict=True):
+            if not kept and probability <= self.threshold:
+                break
+            accepted += 1
+        return Verdict(proposed, accepted, own[accepted], standard, judge)

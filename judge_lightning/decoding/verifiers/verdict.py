@@ -1,0 +1,64 @@
+"""What a verifier is given and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+@dataclass(slots=True)
+class Block:
+    """One cycle's proposals and what the target made of them; M may be 0.
+
+    Attributes:
+        tokens: Draft tokens (M,) long.
+        logits: The target's logits (M + 1, V); row i is for the position of draft token i, the
+            last row for the token after the block.
+        embeddings: The target's hidden states (M, H) at the draft tokens' own positions, at the
+            verifier's ``layer``; None when it reads none.
+        temperature: 0 is greedy.
+        draft_probabilities: What the tokens were drawn from, (M, V); None when greedy.
+    """
+
+    tokens: Tensor
+    logits: Tensor
+    embeddings: Tensor | None = None
+    temperature: float = 0.0
+    draft_probabilities: Tensor | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How many of the ``proposed`` tokens are kept, and the target's own token after them.
+
+    ``standard`` and ``judge`` hold what each rule said to every proposed token, the judge's
+    as a probability.
+    """
+
+    proposed: list[int]
+    accepted: int
+    next_token: int
+    standard: list[bool]
+    judge: list[float] | None = None
+
+
+class Verifier(Protocol):
+    """An acceptance rule."""
+
+    @property
+    def layer(self) -> int | None:
+        """The target's block whose output the rule reads (0-based), None for no block's."""
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability above which a judge keeps a token, None for a rule without one."""
+
+    def check_target(self, target: PreTrainedModel) -> None:
+        """Raises UserError when the rule cannot be used with this target."""
+
+    def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
+        """Decides on one block; ``generator`` is the randomness of sampling."""

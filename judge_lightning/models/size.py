@@ -1,0 +1,139 @@
+"""How large a model is, before it is loaded or even downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judge_lightning.errors import UserError
+from judge_lightning.models.location import locate
+
+_DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_QUANTIZED_BYTES = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
+"""Per weight; nf4 carries one float32 scale per 64 weights, int8 one per output row."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """``parameters`` is a count (tied weights once), everything else is bytes.
+
+    ``weights`` is the memory at the chosen dtype and quantization, ``cache_per_token`` that of
+    keys and values of one token, ``download`` what is fetched from the Hub (0: it is here).
+    """
+
+    parameters: int
+    weights: int
+    cache_per_token: int
+    download: int
+
+
+def measure_size(
+    path: str,
+    shape: Mapping[str, Any] | None = None,
+    *,
+    dtype: str = "float32",
+    quantization: str | None = None,
+    revision: str | None = None,
+) -> ModelSize:
+    """Counts a model's weights exactly, by building it without memory (torch's meta device).
+
+    Args:
+        path: A folder, a Hub name or ``micro:<name>``.
+        shape: The fields of the model's config with its ``model_type``; needed for a Hub name
+            that is not in the local cache, so that no request is made.
+        dtype: Of the weights that are not quantized, and of the cache.
+        quantization: None, ``int8`` or ``nf4``: of all linear layers but the output head.
+        revision: Of a Hub name.
+
+    Raises:
+        UserError: The shape is missing or wrong, or dtype or quantization is unknown.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if dtype not in _DTYPE_BYTES:
+        raise UserError("dtype", f"{dtype!r} is unknown", f"use {', '.join(_DTYPE_BYTES)}")
+    if quantization is not None and quantization not in _QUANTIZED_BYTES:
+        raise UserError("quantization", f"{quantization!r} is unknown", "use null, int8 or nf4")
+    located = locate(path)
+    config = _config(located, shape, revision)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    width = _DTYPE_BYTES[dtype]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    weights = parameters * width
+    if quantization is not None:
+        head = model.get_output_embeddings()
+        linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+        count = sum(layer.weight.numel() for layer in linear)
+        scales = 4 * sum(layer.out_features for layer in linear) if quantization == "int8" else 0
+        weights += round(count * (_QUANTIZED_BYTES[quantization] - width)) + scales
+    return ModelSize(
+        parameters=parameters,
+        weights=weights,
+        cache_per_token=_cache_per_token(config) * width,
+        download=_download(located, parameters, config, revision),
+    )
+
+
+def _config(located: Path | str, shape: Mapping[str, Any] | None, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
+    name = str(located)
+    if shape:
+        fields = dict(shape)
+        if "model_type" not in fields:
+            raise UserError(name, "its shape has no model_type", "add it, for example llama")
+        try:
+            return AutoConfig.for_model(fields.pop("model_type"), **fields)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                name, f"its shape is wrong ({error})", "give its config's fields"
+            ) from error
+    try:
+        return AutoConfig.from_pretrained(
+            located, revision=revision or "main", local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(
+            name,
+            "its shape is unknown without a download",
+            "give the fields of its config as shape",
+        ) from error
+
+
+def _cache_per_token(config: Any) -> int:
+    """Numbers that all layers keep of one token."""
+    config = config.get_text_config(decoder=True)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or (
+        config.hidden_size // config.num_attention_heads
+    )
+    return int(2 * config.num_hidden_layers * heads * head_size)
+
+
+def _download(located: Path | str, parameters: int, config: Any, revision: str | None) -> int:
+    """Bytes of a Hub checkpoint that is not in the local cache, in the dtype it was saved in."""
+    if isinstance(located, Path) or _in_hub_cache(located, revision):
+        return 0
+    saved = str(config.dtype or "bfloat16").removeprefix("torch.")
+    return parameters * _DTYPE_BYTES.get(saved, 2)
+
+
+def _in_hub_cache(name: str, revision: str | None) -> bool:
+    """Whether all weight files of a model have been downloaded before."""
+    import json
+
+    from huggingface_hub import try_to_load_from_cache
+
+    def cached(file: str) -> str | None:
+        found = try_to_load_from_cache(name, file, revision=revision or "main")
+        return found if isinstance(found, str) else None
+
+    index = cached("model.safetensors.index.json")
+    if index is None:
+        return cached("model.safetensors") is not None
+    shards = set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values())
+    return all(cached(shard) for shard in shards)
