@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup quickstart test lint clean
+.PHONY: setup quickstart test lint constraints clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,12 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Freezes what is installed now; run it in an environment that was made without constraints.
+constraints:
+	@{ echo "# The exact versions that CI and the Makefile install (make constraints writes this file again)."; \
+	  $(BIN)/pip list --format=freeze --exclude-editable | sed 's/+cpu//' \
+	  | grep -viE '^(pip|setuptools|wheel)=='; } > constraints.txt
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

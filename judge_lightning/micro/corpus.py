@@ -16,7 +16,7 @@ from judge_lightning.micro.dialects import DIALECTS
 from judge_lightning.micro.grammar import render, split_words
 from judge_lightning.micro.world import problem
 
-_FAMILY_SHARES = {"word": 0.72, "code": 0.18, "choice": 0.10}
+_FAMILY_SHARES = {"word": 0.60, "code": 0.20, "choice": 0.20}
 _UNSCORED = -100
 _DRILL_LENGTH = 18
 _DRILL_PROMPT = "Practise."

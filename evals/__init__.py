@@ -1,0 +1,1 @@
+"""Quality: the lm-eval adapter and its task files."""

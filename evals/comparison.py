@@ -1,0 +1,248 @@
+"""Lets every decoder answer every prompt, in one process or in several side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals.agreement import check_agreement
+from evals.decoders import SPECULATIVE, build_decoder
+from evals.generations import Generation, ShardFiles, Timing, text_of
+from judge_lightning.court.records import Prompt
+
+if TYPE_CHECKING:
+    from judge_lightning.heads import JudgeHead
+    from judge_lightning.models.pair import Pair
+
+WARM_UP_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is decoded and how; picklable, so that a process can start from it.
+
+    Attributes:
+        load_pair: Loads the models; called once in every process.
+        load_head: Loads the judge's head, at the threshold it shall decide with.
+        decoders: Names out of ``evals.decoders.DECODERS``.
+        temperature: 0 is greedy; then ``exact`` is checked against ``target``.
+        seed: Of sampling; every prompt and decoder draws from its own stream.
+        threads: Torch threads of each process on the CPU; None leaves torch's setting.
+    """
+
+    load_pair: Callable[[], Pair]
+    load_head: Callable[[], JudgeHead] | None
+    decoders: tuple[str, ...]
+    draft_length: int
+    max_new_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of prompts that is decoded, written and resumed as a whole."""
+
+    files: ShardFiles
+    prompts: tuple[Prompt, ...]
+
+
+def plan_shards(prompts: Sequence[Prompt], folder: Path, size: int) -> list[Shard]:
+    """Cuts prompts into shards of ``size``, numbered from 0."""
+    starts = range(0, len(prompts), size)
+    return [
+        Shard(ShardFiles(folder, number), tuple(prompts[start : start + size]))
+        for number, start in enumerate(starts)
+    ]
+
+
+def run_comparison(
+    comparison: Comparison, shards: Sequence[Shard], devices: Sequence[str | None]
+) -> Iterator[int]:
+    """Decodes the shards that are not complete yet; yields each finished one's prompt count.
+
+    Args:
+        comparison: What to decode.
+        shards: From ``plan_shards``.
+        devices: One process per entry, which sees only those CUDA devices
+            (``CUDA_VISIBLE_DEVICES``; None leaves them as they are). A single entry decodes
+            in this process.
+
+    Raises:
+        DisagreementError: Standard speculative decoding is not what the target alone writes.
+    """
+    missing = [shard for shard in shards if not shard.files.complete(comparison.decoders)]
+    if not missing:
+        return
+    workers = min(len(devices), len(missing))
+    if workers == 1:
+        bench = Bench(comparison)
+        for shard in missing:
+            yield bench.decode_shard(shard)
+        return
+    yield from _run_side_by_side(comparison, missing, devices[:workers])
+
+
+class Bench:
+    """The loaded models and the decoders over them."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        import torch
+
+        if comparison.threads is not None:
+            torch.set_num_threads(comparison.threads)
+        self.comparison = comparison
+        self.pair = comparison.load_pair()
+        head = comparison.load_head() if comparison.load_head else None
+        self.decoders = {
+            name: build_decoder(name, self.pair, head, comparison.draft_length)
+            for name in comparison.decoders
+        }
+        self._warm = False
+
+    def decode_shard(self, shard: Shard) -> int:
+        """Decodes and writes one shard; returns how many prompts it holds."""
+        generations: list[Generation] = []
+        timings: list[Timing] = []
+        for number, prompt in enumerate(shard.prompts):
+            for generation, timing in self.decode_prompt(prompt, first=number):
+                generations.append(generation)
+                timings.append(timing)
+        shard.files.write(self.comparison.decoders, generations, timings)
+        return len(shard.prompts)
+
+    def decode_prompt(self, prompt: Prompt, first: int = 0) -> list[tuple[Generation, Timing]]:
+        """One generation by each decoder, one after the other.
+
+        They take turns in going ``first``, so that what a machine does between two prompts
+        falls on all of them alike.
+        """
+        from judge_lightning.court.prompting import render_prompt
+
+        ids = render_prompt(self.pair.tokenizer, prompt.text)
+        self._warm_up(ids)
+        names = self.comparison.decoders
+        start = first % len(names)
+        pairs = {name: self._decode(name, prompt, ids) for name in names[start:] + names[:start]}
+        if self.comparison.temperature == 0 and {"target", "exact"} <= pairs.keys():
+            alone, exact = pairs["target"][0].token_ids, pairs["exact"][0].token_ids
+            check_agreement(self.pair.target, prompt.id, ids, alone, exact)
+        return [pairs[name] for name in names]
+
+    def _decode(self, name: str, prompt: Prompt, ids: list[int]) -> tuple[Generation, Timing]:
+        from judge_lightning.court.checkers import check
+        from judge_lightning.decoding.request import stop_tokens
+
+        started = time.perf_counter()
+        new_ids, trace = self._generate(name, ids, self.comparison.max_new_tokens, prompt.id)
+        seconds = time.perf_counter() - started
+        text = text_of(self.pair.tokenizer, new_ids)
+        generation = Generation(
+            prompt_id=prompt.id,
+            family=prompt.family,
+            decoder=name,
+            text=text,
+            token_ids=new_ids,
+            finished=bool(new_ids) and new_ids[-1] in stop_tokens(self.pair.target, None),
+            right=check(prompt, text),
+            trace=trace.to_json() if name in SPECULATIVE else None,
+        )
+        cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
+        return generation, Timing(prompt.id, name, seconds, len(new_ids), cycle_seconds)
+
+    def _generate(
+        self, name: str, ids: list[int], max_new_tokens: int, stream: str
+    ) -> tuple[list[int], Any]:
+        import torch
+
+        device = self.pair.target.device
+        generator = None
+        if self.comparison.temperature > 0:
+            generator = torch.Generator(device=device)
+            generator.manual_seed(stream_seed(self.comparison.seed, name, stream))
+        output = self.decoders[name].generate(
+            torch.tensor([ids], device=device),
+            max_new_tokens=max_new_tokens,
+            temperature=self.comparison.temperature,
+            generator=generator,
+        )
+        return output.sequences[0, len(ids) :].tolist(), output.trace
+
+    def _warm_up(self, ids: list[int]) -> None:
+        """The first passes set up kernels and memory pools; they are not part of any timing."""
+        if not self._warm:
+            for name in self.decoders:
+                self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
+            self._warm = True
+
+
+def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:
+    """A seed that neither the number of workers nor the order of prompts changes."""
+    digest = hashlib.sha256(f"{seed}/{decoder}/{prompt_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _run_side_by_side(
+    comparison: Comparison, shards: Sequence[Shard], devices: Sequence[str | None]
+) -> Iterator[int]:
+    context = multiprocessing.get_context("spawn")
+    free_devices = context.Queue()
+    for device in devices:
+        free_devices.put(device)
+    pool = ProcessPoolExecutor(
+        max_workers=len(devices),
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(comparison, free_devices),
+    )
+    try:
+        for future in as_completed([pool.submit(_decode_in_worker, shard) for shard in shards]):
+            yield future.result()
+    finally:
+        _stop(pool)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Ends the pool without waiting for shards that nobody will use any more."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+_benches: list[Bench] = []
+"""A worker's own bench, from its start on."""
+
+
+def _start_worker(comparison: Comparison, free_devices: Any) -> None:
+    # Ctrl-C reaches the whole process group; only the parent shall report it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    device = free_devices.get()
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    _benches.append(Bench(comparison))
+
+
+def _end_with_parent() -> None:
+    """A parent killed outright leaves nobody to stop a worker: it watches for that itself."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _decode_in_worker(shard: Shard) -> int:
+    return _benches[0].decode_shard(shard)

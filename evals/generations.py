@@ -1,0 +1,115 @@
+"""What each decoder wrote to each prompt, and how long it took: records and shard files.
+
+Texts and verdicts are reproducible and timings are not, so they live in separate files:
+``generations-<decoder>-00000.jsonl`` and ``timings-00000.jsonl``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TIMINGS = "timings"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One decoder's answer to one prompt.
+
+    ``token_ids`` are the new tokens, with the EOS token when ``finished``. ``trace`` is the
+    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token.
+    """
+
+    prompt_id: str
+    family: str
+    decoder: str
+    text: str
+    token_ids: list[int]
+    finished: bool
+    right: bool
+    trace: Any
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle."""
+
+    prompt_id: str
+    decoder: str
+    seconds: float
+    tokens: int
+    cycle_seconds: list[float]
+
+
+R = TypeVar("R", Generation, Timing)
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The files of one shard of prompts: one per decoder and one with all timings."""
+
+    folder: Path
+    number: int
+
+    def generations(self, decoder: str) -> Path:
+        return self.folder / f"generations-{decoder}-{self.number:05d}.jsonl"
+
+    @property
+    def timings(self) -> Path:
+        return self.folder / f"{TIMINGS}-{self.number:05d}.jsonl"
+
+    def complete(self, decoders: Sequence[str]) -> bool:
+        """Whether every file is there: each is renamed into place whole, timings last."""
+        return self.timings.is_file() and all(self.generations(d).is_file() for d in decoders)
+
+    def write(
+        self,
+        decoders: Sequence[str],
+        generations: Iterable[Generation],
+        timings: Iterable[Timing],
+    ) -> None:
+        """Writes the shard's files, each beside its name first, then renamed into place."""
+        rows = list(generations)
+        for decoder in decoders:
+            _write(self.generations(decoder), [row for row in rows if row.decoder == decoder])
+        _write(self.timings, list(timings))
+
+
+def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """The answer's text: what its tokens say, special tokens left out."""
+    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))
+
+
+def read_generations(folder: Path, decoder: str) -> Iterator[Generation]:
+    """Reads one decoder's generations of all shards, in the order of the prompts."""
+    for path in sorted(folder.glob(f"generations-{decoder}-*.jsonl")):
+        yield from _read(path, Generation)
+
+
+def read_timings(folder: Path) -> Iterator[Timing]:
+    """Reads the timings of all decoders and shards."""
+    for path in sorted(folder.glob(f"{TIMINGS}-*.jsonl")):
+        yield from _read(path, Timing)
+
+
+def _write(path: Path, rows: Sequence[Generation] | Sequence[Timing]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(asdict(row), ensure_ascii=False, sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _read(path: Path, kind: type[R]) -> Iterator[R]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield kind(**json.loads(line))

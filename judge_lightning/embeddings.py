@@ -1,0 +1,292 @@
+"""Embeddings of the frozen target at every labelled token, all layers from one forward pass.
+
+Written as safetensors shards with an index. A shard holds whole tuples of one split, so what
+is in memory is one shard, however many tuples there are, and a shard that is there already
+is never computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from judge_lightning.court.records import IGNORED, LabelledTuple
+from judge_lightning.errors import UserError
+from judge_lightning.models.hidden_states import HiddenStateTap, decoder_blocks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+INDEX_FILE = "index.json"
+DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file: ``tokens`` labelled tokens of ``tuples`` tuples, all of one split."""
+
+    file: str
+    split: str
+    tuples: int
+    tokens: int
+    mistakes: int
+
+
+@dataclass(frozen=True)
+class EmbeddingIndex:
+    """What the shards of a folder hold. Layers are 0-based block indices, 0..layers-1.
+
+    A shard's tensors: ``layer.<i>`` (tokens, hidden) in ``dtype``, ``labels`` (tokens,) int8,
+    ``tuple`` (tokens,) int32, a running number over all splits, and ``position`` (tokens,)
+    int32, the token's place in its answer.
+    """
+
+    layers: int
+    hidden_size: int
+    dtype: str
+    target: str
+    shards: tuple[Shard, ...]
+
+    def of(self, split: str) -> list[Shard]:
+        """The shards of one split."""
+        return [shard for shard in self.shards if shard.split == split]
+
+    def tokens(self, split: str) -> int:
+        """How many labelled tokens the split has."""
+        return sum(shard.tokens for shard in self.of(split))
+
+    def mistakes(self, split: str) -> int:
+        """How many of them are tokens of a mistake."""
+        return sum(shard.mistakes for shard in self.of(split))
+
+    def save(self, folder: Path) -> None:
+        """Writes ``index.json``."""
+        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, sort_keys=True)
+        (folder / INDEX_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> EmbeddingIndex:
+        """Reads ``index.json``.
+
+        Raises:
+            UserError: It is missing or of another format.
+        """
+        path = folder / INDEX_FILE
+        try:
+            row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if row.pop("format") != _FORMAT:
+                raise ValueError("another format")
+            shards = tuple(Shard(**shard) for shard in row.pop("shards"))
+            return cls(**row, shards=shards)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                str(path), f"is no index of embeddings ({error})", "run the stage embed again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """One answer behind its prompt, as the target reads it."""
+
+    ids: list[int]
+    labels: list[int]
+    prompt_length: int
+    tuple_number: int
+
+
+def plan_shards(
+    tuples: Iterable[LabelledTuple], shard_tokens: int
+) -> Iterator[tuple[int, list[LabelledTuple]]]:
+    """Groups consecutive tuples of one split until they hold ``shard_tokens`` labelled tokens.
+
+    Yields the running number of the group's first tuple, and the group. The same tuples always
+    give the same groups.
+    """
+    group: list[LabelledTuple] = []
+    tokens = first = 0
+    for number, labelled in enumerate(tuples):
+        size = _labelled_tokens(labelled)
+        full = tokens + size > shard_tokens
+        if group and (full or labelled.split != group[0].split):
+            yield first, group
+            group, tokens, first = [], 0, number
+        group.append(labelled)
+        tokens += size
+    if group:
+        yield first, group
+
+
+def embed_tuples(
+    model: PreTrainedModel,
+    tuples: Iterable[LabelledTuple],
+    folder: Path,
+    *,
+    dtype: str,
+    shard_tokens: int,
+    batch_size: int,
+    target: str = "",
+) -> Iterator[Shard]:
+    """Writes the shards of all tuples and yields each as it becomes complete.
+
+    Shards that the folder already holds are yielded without a forward pass. The index is
+    written after the last one.
+
+    Args:
+        tuples: Ordered by split; read once, as a stream.
+        dtype: ``float16``, ``bfloat16`` or ``float32``, what the shards are stored in.
+        shard_tokens: Labelled tokens per shard; a shard of all layers is held in memory.
+        batch_size: Answers per forward pass.
+        target: The target's fingerprint, for the index.
+
+    Raises:
+        UserError: A state is too large for the dtype, or there are no tuples.
+    """
+    layers = len(decoder_blocks(model))
+    shards: list[Shard] = []
+    for number, (first, group) in enumerate(plan_shards(tuples, shard_tokens)):
+        path = folder / f"shard-{number:05d}.safetensors"
+        if not path.exists():
+            tensors = _embed_group(
+                model, group, first=first, layers=layers, dtype=DTYPES[dtype], batch_size=batch_size
+            )
+            _write_atomically(path, tensors)
+        shards.append(_shard(path, group))
+        yield shards[-1]
+    if not shards:
+        raise UserError("annotate", "gave no tuples to embed", "mine more prompts or samples")
+    with safe_open(folder / shards[0].file, "pt") as file:
+        hidden_size = int(file.get_slice("layer.0").get_shape()[1])
+    EmbeddingIndex(layers, hidden_size, dtype, target, tuple(shards)).save(folder)
+
+
+@torch.inference_mode()
+def _embed_group(
+    model: PreTrainedModel,
+    group: Sequence[LabelledTuple],
+    *,
+    first: int,
+    layers: int,
+    dtype: torch.dtype,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    sequences = [
+        sequence
+        for number, labelled in enumerate(group, start=first)
+        for sequence in _sequences(labelled, number)
+    ]
+    offsets = _offsets(sequences)
+    total = offsets.pop()
+    hidden_size = int(model.config.get_text_config(decoder=True).hidden_size)
+    states = {
+        f"layer.{layer}": torch.empty(total, hidden_size, dtype=dtype) for layer in range(layers)
+    }
+    by_length = sorted(range(len(sequences)), key=lambda place: len(sequences[place].ids))
+    with HiddenStateTap(model, range(layers)) as tap:
+        for start in range(0, len(by_length), batch_size):
+            batch = by_length[start : start + batch_size]
+            # The head over the vocabulary is not needed, so the inner model alone runs.
+            model.base_model(
+                input_ids=_pad_right([sequences[place].ids for place in batch]).to(model.device),
+                use_cache=False,
+            )
+            for row, place in enumerate(batch):
+                picked = torch.tensor(_labelled_places(sequences[place]))
+                into = slice(offsets[place], offsets[place] + len(picked))
+                for layer in range(layers):
+                    state = tap.states[layer][row]
+                    states[f"layer.{layer}"][into] = state[picked.to(state.device)].to(dtype).cpu()
+    _check_finite(states)
+    return states | _token_facts(sequences)
+
+
+def _sequences(labelled: LabelledTuple, number: int) -> Iterator[_Sequence]:
+    for answer_ids, labels in (
+        (labelled.correct_ids, labelled.correct_labels),
+        (labelled.wrong_ids, labelled.wrong_labels),
+    ):
+        ids = [*labelled.prompt_ids, *answer_ids]
+        yield _Sequence(ids, labels, len(labelled.prompt_ids), number)
+
+
+def _labelled_places(sequence: _Sequence) -> list[int]:
+    """Places in prompt + answer of the tokens with a label."""
+    return [
+        sequence.prompt_length + position
+        for position, label in enumerate(sequence.labels)
+        if label != IGNORED
+    ]
+
+
+def _offsets(sequences: Sequence[_Sequence]) -> list[int]:
+    offsets = [0]
+    for sequence in sequences:
+        offsets.append(offsets[-1] + len(_labelled_places(sequence)))
+    return offsets
+
+
+def _token_facts(sequences: Sequence[_Sequence]) -> dict[str, Tensor]:
+    rows = [
+        (label, sequence.tuple_number, position)
+        for sequence in sequences
+        for position, label in enumerate(sequence.labels)
+        if label != IGNORED
+    ]
+    labels, numbers, positions = zip(*rows, strict=True)
+    return {
+        "labels": torch.tensor(labels, dtype=torch.int8),
+        "tuple": torch.tensor(numbers, dtype=torch.int32),
+        "position": torch.tensor(positions, dtype=torch.int32),
+    }
+
+
+def _pad_right(rows: Sequence[Sequence[int]]) -> Tensor:
+    # What stands to the right of a token cannot reach it in a causal model: no mask needed.
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+    return ids
+
+
+def _check_finite(states: dict[str, Tensor]) -> None:
+    for name, state in states.items():
+        if not torch.isfinite(state).all():
+            kind = str(state.dtype).removeprefix("torch.")
+            raise UserError(
+                "embed.dtype",
+                f"a hidden state at {name} is too large for {kind}",
+                "choose bfloat16 or float32",
+            )
+
+
+def _labelled_tokens(labelled: LabelledTuple) -> int:
+    labels = (*labelled.correct_labels, *labelled.wrong_labels)
+    return sum(label != IGNORED for label in labels)
+
+
+def _shard(path: Path, group: Sequence[LabelledTuple]) -> Shard:
+    labels = [label for t in group for label in (*t.correct_labels, *t.wrong_labels)]
+    return Shard(
+        file=path.name,
+        split=group[0].split,
+        tuples=len(group),
+        tokens=sum(label != IGNORED for label in labels),
+        mistakes=sum(label == 0 for label in labels),
+    )
+
+
+def _write_atomically(path: Path, tensors: dict[str, Tensor]) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    save_file(tensors, unfinished)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)

@@ -1,0 +1,1 @@
+"""How a run is orchestrated: stages, their graph, the artifact store and the tracking."""

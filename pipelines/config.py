@@ -1,0 +1,245 @@
+"""The structured configuration: every field of a run, its type and its default.
+
+The dataclasses are registered with Hydra, so an unknown key or a wrong type is refused
+when the configuration is composed. The YAML files under ``conf/`` only fill them in.
+Fields marked *(free)* cannot change a result and are no part of any artifact's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class ModelConfig:
+    """One model: a folder, a Hub name, or ``micro:<name>`` for an embedded one."""
+
+    path: str = MISSING
+    revision: str | None = None
+    dtype: str = "float32"
+    quantization: str | None = None
+    """None, ``int8`` or ``nf4`` (bitsandbytes)."""
+    device_map: str | None = None
+    """*(free)* None keeps the model on the run's device; ``auto`` shards over all GPUs."""
+    shape: dict[str, Any] = field(default_factory=dict)
+    """The Hub config's fields (``model_type`` included), so that a plan needs no network."""
+
+
+@dataclass
+class PairConfig:
+    name: str = MISSING
+    target: ModelConfig = field(default_factory=ModelConfig)
+    draft: ModelConfig = field(default_factory=ModelConfig)
+    chat_template: str | None = None
+    """A Jinja file that overrides the tokenizer's own template."""
+
+
+@dataclass
+class SourceConfig:
+    """One source of prompts. ``kind``: ``micro``, ``jsonl`` or ``hub``."""
+
+    kind: str = MISSING
+    family: str = MISSING
+    split: str | None = None
+    """Force all of the source's prompts into one split (``eval`` keeps it out of the court)."""
+    count: int = 0
+    """0 takes everything."""
+    path: str | None = None
+    subset: str | None = None
+    hub_split: str = "train"
+    prompt_field: str = "prompt"
+    reference_field: str = "reference"
+    checker: str = "final_number"
+    """``micro``, ``final_number``, ``multiple_choice`` or ``exact``."""
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    sources: dict[str, SourceConfig] = field(default_factory=dict)
+    seed: int = 0
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"train": 0.6, "validation": 0.1, "calibration": 0.1, "eval": 0.2}
+    )
+    """Share of prompts per split, by hash of the prompt's text."""
+
+
+@dataclass
+class DrafterConfig:
+    """Who writes the wrong answers. ``model``: ``draft``, ``target`` or a model path."""
+
+    model: str = "draft"
+    temperature: float = 0.0
+    samples: int = 1
+
+
+@dataclass
+class MineConfig:
+    name: str = MISSING
+    drafters: dict[str, DrafterConfig] = field(default_factory=dict)
+    max_new_tokens: int = 200
+    shard_size: int = 256
+    batch_size: int = 64
+    """*(free)*"""
+    seed: int = 0
+    minimum_tuples: int = 0
+    """The stage fails, naming the remedy, when fewer (correct, wrong) pairs were found."""
+
+
+@dataclass
+class AnnotateConfig:
+    name: str = MISSING
+    """The annotator: ``oracle`` or ``arithmetic``."""
+    after_mistake: str = "ignored"
+    """What follows the first mistake: ``ignored`` or ``wrong`` (labelled 0)."""
+    maximum_tuples: int = 0
+    """0 keeps all."""
+
+
+@dataclass
+class EmbedConfig:
+    dtype: str = "float16"
+    shard_tokens: int = 16384
+    batch_size: int = 32
+    """*(free)*"""
+
+
+@dataclass
+class JudgeConfig:
+    name: str = MISSING
+    head: str = "linear"
+    layer: int | None = None
+    """None: the best on validation. A Python index into the target's blocks (-1: the last)."""
+    lr: float = 1e-4
+    weight_decay: float = 0.1
+    batch_size: int = 128
+    max_epochs: int = 50
+    patience: int = 5
+    positive_weight: float | None = None
+    """None: negatives / positives, so that both classes weigh the same."""
+    threshold: float = 0.5
+    seed: int = 0
+
+
+@dataclass
+class CalibrateConfig:
+    rule: str = "fixed"
+    """``fixed``: ``judge.threshold``. ``recall``: the largest threshold's acceptance that
+    keeps ``recall`` of the held-out mistakes out."""
+    recall: float = 0.95
+    points: int = 101
+
+
+@dataclass
+class VerifierConfig:
+    name: str = MISSING
+    decoders: list[str] = field(default_factory=lambda: ["target", "draft", "exact", "judge"])
+
+
+@dataclass
+class EngineConfig:
+    name: str = MISSING
+    draft_length: int = 16
+    max_new_tokens: int = 200
+    temperature: float = 0.0
+    device: str = "auto"
+    """*(free)*"""
+    workers: int = 0
+    """*(free)* Decoding processes side by side; 0: one per two GPUs or one per CPU core."""
+    shard_size: int = 32
+    judge_path: str | None = None
+    """Decode with this judge folder instead of the trained one."""
+
+
+@dataclass
+class EvalConfig:
+    name: str = MISSING
+    tasks: list[str] = field(default_factory=list)
+    limit: int | None = None
+    headline: str = MISSING
+    """The prompt family whose numbers stand in the headline table."""
+
+
+@dataclass
+class TrackingConfig:
+    name: str = MISSING
+    wandb_mode: str = "offline"
+    """``offline``, ``online`` or ``disabled``."""
+    project: str = "judge-lightning"
+    entity: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LaunchConfig:
+    name: str = MISSING
+    threads: int = 0
+    """*(free)* Torch threads of the main process; 0: all cores."""
+
+
+@dataclass
+class MicroModelConfig:
+    """Shape and schedule of one embedded model (``LlamaForCausalLM``)."""
+
+    dialect: str = MISSING
+    hidden_size: int = MISSING
+    layers: int = MISSING
+    intermediate_size: int = MISSING
+    head_dim: int = 32
+    steps: int = MISSING
+    batch_size: int = 32
+    lr: float = 3e-3
+    seed: int = 0
+    corrections: float = 0.0
+    """Share of training texts with a wrong step that is corrected at once."""
+    drills: float = 0.0
+    """Share of training texts that are bare calculations."""
+    right_at_least: float = 0.0
+    """The stage fails when the model gets a smaller share of held-out word problems right."""
+    right_at_most: float = 1.0
+    """Likewise for a larger share: a draft has to leave something to judge."""
+
+
+@dataclass
+class PretrainConfig:
+    models: dict[str, MicroModelConfig] = field(default_factory=dict)
+    checkpoint_every: int = 500
+    """*(free)*"""
+    check_prompts: int = 300
+
+
+@dataclass
+class RunConfig:
+    """A whole run, composed from the config groups."""
+
+    exp: str = MISSING
+    stages: list[str] | None = None
+    """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
+    pipeline: str = "judge"
+    """The graph: ``judge`` (prompts to report) or ``pretrain`` (train the micro models)."""
+    dry_run: bool = False
+    seed: int = 0
+    artifacts_dir: str = "artifacts"
+    output_dir: str = "outputs"
+    pair: PairConfig = field(default_factory=PairConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mine: MineConfig = field(default_factory=MineConfig)
+    annotate: AnnotateConfig = field(default_factory=AnnotateConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    verifier: VerifierConfig = field(default_factory=VerifierConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    launch: LaunchConfig = field(default_factory=LaunchConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+
+
+def register_schemas() -> None:
+    """Puts the schema where ``conf/config.yaml`` finds it."""
+    ConfigStore.instance().store(name="run_schema", node=RunConfig)

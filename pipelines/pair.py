@@ -1,0 +1,102 @@
+"""The configured pair, as the stages use it: what identifies it, and how to load it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge_lightning.errors import UserError
+from judge_lightning.models.fingerprint import fingerprint
+from judge_lightning.models.location import locate
+from pipelines.config import ModelConfig, PairConfig, RunConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from judge_lightning.models.pair import ModelSource, Pair
+
+_LAYER_FIELDS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_WIDTH_FIELDS = ("hidden_size", "n_embd", "d_model", "dim")
+
+
+def model_settings(model: ModelConfig) -> dict[str, Any]:
+    """What of a model can change a result: its content, not where it lies or on what it runs."""
+    return {
+        "fingerprint": fingerprint(model.path, model.revision),
+        "dtype": model.dtype,
+        "quantization": model.quantization,
+    }
+
+
+def pair_settings(pair: PairConfig) -> dict[str, Any]:
+    """The same of both models, and of the chat template where the pair brings its own.
+
+    Raises:
+        UserError: The chat template cannot be read.
+    """
+    return {
+        "target": model_settings(pair.target),
+        "draft": model_settings(pair.draft),
+        "chat_template": _digest(pair.chat_template) if pair.chat_template else None,
+    }
+
+
+def target_shape(config: RunConfig) -> tuple[int, int] | None:
+    """Layers and hidden size of the target, from its description; None when not known yet."""
+    located = locate(config.pair.target.path)
+    shape: dict[str, Any] = dict(config.pair.target.shape)
+    if isinstance(located, Path):
+        shape = json.loads((located / "config.json").read_text(encoding="utf-8"))
+    shape = {**shape, **(shape.get("text_config") or {})}
+    layers = next((shape[name] for name in _LAYER_FIELDS if name in shape), None)
+    width = next((shape[name] for name in _WIDTH_FIELDS if name in shape), None)
+    return None if layers is None or width is None else (int(layers), int(width))
+
+
+def pair_loader(config: RunConfig) -> Callable[[], Pair]:
+    """What loads both models onto the run's device; picklable, for other processes."""
+    from judge_lightning.models.pair import load_pair
+
+    return partial(
+        load_pair,
+        _source(config.pair.target),
+        _source(config.pair.draft),
+        device=config.engine.device,
+        chat_template=config.pair.chat_template,
+    )
+
+
+def load_pair_model(config: RunConfig, model: ModelConfig) -> PreTrainedModel:
+    """Loads a configured model onto the run's device."""
+    from judge_lightning.models.pair import load_model
+
+    return load_model(_source(model), config.engine.device)
+
+
+def load_pair_tokenizer(config: RunConfig) -> PreTrainedTokenizerBase:
+    """The pair's tokenizer, which is the target's, with the configured chat template."""
+    from judge_lightning.models.pair import load_tokenizer
+
+    target = config.pair.target
+    return load_tokenizer(target.path, target.revision, config.pair.chat_template)
+
+
+def _source(model: ModelConfig) -> ModelSource:
+    from judge_lightning.models.pair import ModelSource
+
+    return ModelSource(
+        model.path, model.revision, model.dtype, model.quantization, model.device_map
+    )
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(
+            "pair.chat_template", f"{path} cannot be read ({error.strerror})", "give a Jinja file"
+        ) from error

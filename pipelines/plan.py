@@ -1,0 +1,116 @@
+"""The plan: the key of every artifact and what a run would do, known before anything runs.
+
+A stage's key depends on its settings and on its inputs' keys only, never on their
+content, so the keys of the whole graph follow from the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from judge_lightning.errors import UserError
+from pipelines.config import RunConfig
+from pipelines.graph import selected_names
+from pipelines.stage import Stage
+from pipelines.store import ArtifactStore, State, artifact_key
+
+SHORT_KEY = 8
+"""Digits of a key that people get to see; every command accepts a prefix."""
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One stage of a run: what it is given, its key, and what the store has under it.
+
+    ``inputs`` maps the stages that it reads to their keys. ``selected``: the run is
+    asked for it; otherwise only its cached artifact can be used.
+    """
+
+    stage: Stage
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    key: str
+    state: State
+    problem: str
+    selected: bool
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @property
+    def will_run(self) -> bool:
+        return self.selected and self.state is not State.CACHED
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of the pipeline in the order in which they run."""
+
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def selected(self) -> list[PlannedStage]:
+        return [planned for planned in self.stages if planned.selected]
+
+    @property
+    def to_run(self) -> list[PlannedStage]:
+        return [planned for planned in self.stages if planned.will_run]
+
+    def __getitem__(self, name: str) -> PlannedStage:
+        return next(planned for planned in self.stages if planned.name == name)
+
+
+def make_plan(config: RunConfig, order: list[Stage], store: ArtifactStore) -> Plan:
+    """Computes every key and looks each one up. Reads no model and changes nothing.
+
+    Raises:
+        UserError: An unknown stage is requested, or what a stage reads from outside the
+            store (a data file, model weights) cannot be read.
+    """
+    names = selected_names(config.stages, order)
+    keys: dict[str, str] = {}
+    planned: list[PlannedStage] = []
+    for stage in order:
+        settings = stage.settings(config)
+        inputs = {name: keys[name] for name in stage.reads}
+        try:
+            key = artifact_key(stage.name, stage.version, settings, inputs)
+        except (TypeError, ValueError) as error:
+            raise RuntimeError(f"settings of stage {stage.name}: {error}") from error
+        state, problem = store.state(stage.name, key)
+        keys[stage.name] = key
+        planned.append(
+            PlannedStage(stage, settings, inputs, key, state, problem, stage.name in names)
+        )
+    return Plan(tuple(planned))
+
+
+def require_inputs(plan: Plan) -> None:
+    """Refuses a selection whose stages read artifacts that are neither cached nor selected.
+
+    Raises:
+        UserError: Names the stages that have to be added to the selection.
+    """
+    missing: list[str] = []
+
+    def visit(name: str) -> None:
+        planned = plan[name]
+        if planned.selected or planned.state is State.CACHED or name in missing:
+            return
+        for read in planned.stage.reads:
+            visit(read)
+        missing.append(name)
+
+    for planned in plan.to_run:
+        for read in planned.stage.reads:
+            visit(read)
+    if missing:
+        selection = [p.name for p in plan.stages if p.selected or p.name in missing]
+        raise UserError(
+            "stages",
+            f"{', '.join(p.name for p in plan.to_run)} would read {', '.join(missing)}, "
+            "which is not cached for this configuration",
+            f"use stages=[{','.join(selection)}]",
+        )

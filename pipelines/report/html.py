@@ -1,0 +1,226 @@
+"""The report as one HTML file: readable anywhere, in light and dark, without any request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from evals.decoders import SPECULATIVE
+from pipelines.report import wording
+from pipelines.report.charts import (
+    Axis,
+    Series,
+    even_ticks,
+    histogram,
+    integer_ticks,
+    line_chart,
+    percent_ticks,
+)
+from pipelines.report.material import Material
+from pipelines.report.token_view import LEGEND, show_answer
+
+SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """One row of the opening picture: M cells, each filled in percent."""
+
+    name: str
+    style: str
+    kept: float
+    parts: list[int]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One chart with its heading, what it says, and its key as (style, label)."""
+
+    title: str
+    caption: str
+    chart: Markup
+    key: list[tuple[str, str]] = field(default_factory=list)
+
+
+def render_html(material: Material) -> str:
+    """The whole page. Everything that a model or a prompt wrote is escaped."""
+    rows = material.headline
+    blocks = _blocks(material)
+    return _template().render(
+        css=Markup(_file("report.css")),
+        identity=material.identity,
+        prompts=rows["target"].prompts,
+        draft_length=material.identity.draft_length,
+        sentence=wording.verdict_sentence(material),
+        findings=wording.findings(material),
+        blocks=blocks,
+        blocks_label="; ".join(
+            f"{row.name}: {row.kept:.1f} of {len(row.parts)} kept" for row in blocks
+        ),
+        rows=rows,
+        names=wording.DECODER_NAMES,
+        short_names=SHORT_NAMES,
+        speculative=SPECULATIVE,
+        agreement=wording.agreement(material),
+        slow_note=wording.draft_cost(material),
+        tasks=material.results,
+        paired=material.paired,
+        families=material.families if set(SPECULATIVE) <= rows.keys() else {},
+        points=wording.points,
+        judge_sentence=wording.judge_sentence(material),
+        cycle_cards=_histograms(material),
+        judge_cards=[_layer_curve(material), _operating_curve(material)],
+        answers=[show_answer(example) for example in material.examples],
+        legend=LEGEND,
+        manifests=material.manifests,
+        size=_size,
+        commands=_commands(material),
+        origin=_origin(material),
+        stage_settings={
+            stage: json.dumps(manifest.settings, indent=2, sort_keys=True, ensure_ascii=False)
+            for stage, manifest in material.manifests.items()
+        },
+    )
+
+
+def _blocks(material: Material) -> list[BlockRow]:
+    length = material.identity.draft_length
+    return [
+        BlockRow(
+            wording.DECODER_NAMES[name],
+            name,
+            kept := material.headline[name].accepted_per_cycle,
+            [round(100 * min(max(kept - cell, 0.0), 1.0)) for cell in range(length)],
+        )
+        for name in SPECULATIVE
+        if name in material.headline
+    ]
+
+
+def _histograms(material: Material) -> list[Card]:
+    captions = {
+        "exact": "A cycle ends at the first word that the target would have put otherwise.",
+        "judge": "Correct rewordings pass; a cycle ends at mistakes and doubts.",
+    }
+    shares = [
+        count / (sum(counts) or 1) for counts in material.histograms.values() for count in counts
+    ]
+    peak = max([*shares, 0.01]) * 1.08
+    return [
+        Card(
+            wording.DECODER_NAMES[name],
+            captions[name],
+            Markup(
+                histogram(
+                    f"Accepted draft tokens per cycle: {wording.DECODER_NAMES[name]}",
+                    counts,
+                    name,
+                    material.headline[name].accepted_per_cycle,
+                    peak,
+                )
+            ),
+        )
+        for name, counts in material.histograms.items()
+    ]
+
+
+def _layer_curve(material: Material) -> Card:
+    layers = sorted(material.layers, key=lambda row: row["layer"])
+    numbers = [row["layer"] for row in layers]
+    values = [row[name] for row in layers for name in ("auroc", "average_precision")]
+    low = max(0.0, min(values) - 0.05)
+    chosen = material.head["layer"]
+    chart = line_chart(
+        "Validation AUROC and average precision per layer",
+        [
+            Series("AUROC", "judge", [(row["layer"], row["auroc"]) for row in layers]),
+            Series(
+                "average precision on mistakes",
+                "exact",
+                [(row["layer"], row["average_precision"]) for row in layers],
+            ),
+        ],
+        Axis("layer", min(numbers) - 0.3, max(numbers) + 0.3, integer_ticks(0, max(numbers))),
+        Axis("", low, 1.0, percent_ticks(low, 1.0)),
+        mark=(chosen, f"layer {chosen}"),
+        dots=True,
+    )
+    return Card(
+        "Which layer knows",
+        "One head per layer of the target, trained side by side; measured on validation prompts.",
+        Markup(chart),
+        [("judge", "AUROC"), ("exact", "average precision on mistakes")],
+    )
+
+
+def _operating_curve(material: Material) -> Card:
+    threshold = material.head["threshold"]
+    curve = material.curve
+    chart = line_chart(
+        "What each threshold rejects and keeps",
+        [
+            Series("mistakes rejected", "target", [(r["threshold"], r["recall"]) for r in curve]),
+            Series("correct tokens kept", "judge", [(r["threshold"], r["kept"]) for r in curve]),
+        ],
+        Axis("threshold", 0.0, 1.0, even_ticks(0.0, 1.0, 6)),
+        Axis("", 0.0, 1.0, percent_ticks(0.0, 1.0)),
+        mark=(threshold, f"chosen {threshold:.2f}"),
+    )
+    return Card(
+        "Where to put the threshold",
+        "On calibration prompts, which neither training nor the choice of the layer has seen.",
+        Markup(chart),
+        [("target", "mistakes rejected"), ("judge", "correct tokens kept")],
+    )
+
+
+def _commands(material: Material) -> str:
+    key = material.manifests["calibrate"].key
+    return "\n".join(
+        (
+            f"python -m pipelines.run +exp={material.identity.exp}   # the same run again",
+            f"python -m pipelines.artifacts lineage {key[:12]}   # what the judge was made from",
+            f"python -m pipelines.artifacts show {key[:12]}   # where its folder judge/ is",
+        )
+    )
+
+
+def _origin(material: Material) -> str:
+    origin = material.manifests["decode"].origin
+    packages = origin.get("packages") or {}
+    parts = [
+        f"commit {origin['git_commit'][:12]}" if origin.get("git_commit") else "",
+        "with uncommitted changes" if origin.get("git_changed") else "",
+        f"{origin['cpus']} CPU cores" if origin.get("cpus") else "",
+        str(origin.get("platform") or ""),
+        *(f"{name} {packages[name]}" for name in ("torch", "transformers") if name in packages),
+    ]
+    known = ", ".join(part for part in parts if part)
+    return f"Decoded with {known}." if known else ""
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_file("report.html.j2"))
+
+
+def _file(name: str) -> str:
+    return resources.files("pipelines.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,121 @@
+"""What a report is made of, read from the artifacts of the stages before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evals.decoders import SPECULATIVE
+from evals.examples import Example, read_examples
+from evals.generations import Generation, read_generations, read_timings
+from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
+from evals.statistics import Estimate, paired_difference
+from pipelines.manifest import Manifest
+
+ByDecoder = dict[str, DecoderStatistics]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the run was: its experiment, its pair, and the family that the headline is about."""
+
+    exp: str
+    pair: str
+    headline: str
+    draft_length: int
+    temperature: float
+    decoders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that the summary, the terminal's table and the page are rendered from.
+
+    Attributes:
+        manifests: Of the artifacts that were read, by stage.
+        head: The calibrated judge's configuration file.
+        calibration: The chosen threshold and what it does on the calibration split.
+        layers: One row per layer of the target: validation metrics of that layer's head.
+        curve: The operating curve: one row per threshold.
+        headline: Statistics per decoder over the headline family.
+        families: The same per family, the headline's first.
+        change: Share of right answers, judge minus target, paired over the headline prompts.
+        ties: Headline prompts where standard decoding took the other side of a rounding tie.
+        histograms: Cycles by accepted draft tokens (0 to M) per speculative decoder.
+        results: Per task and decoder, value, standard error and number of documents.
+        paired: Per task, judge minus target over the same documents.
+    """
+
+    identity: Identity
+    manifests: dict[str, Manifest]
+    head: dict[str, Any]
+    calibration: dict[str, Any]
+    layers: list[dict[str, Any]]
+    curve: list[dict[str, Any]]
+    headline: ByDecoder
+    families: dict[str, ByDecoder]
+    change: Estimate | None
+    ties: int
+    histograms: dict[str, list[int]]
+    examples: list[Example]
+    results: dict[str, dict[str, dict[str, Any]]]
+    paired: dict[str, dict[str, Any]]
+
+
+def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
+    """Reads the artifacts of ``inputs`` (stage to folder)."""
+    decoded = inputs["decode"]
+    generations = {name: list(read_generations(decoded, name)) for name in identity.decoders}
+    timings = list(read_timings(decoded))
+    families = dict.fromkeys([identity.headline, *(g.family for g in generations["target"])])
+    statistics = {
+        family: decoder_statistics(generations, timings, family=family) for family in families
+    }
+    home = {
+        name: [row for row in rows if row.family == identity.headline]
+        for name, rows in generations.items()
+    }
+    return Material(
+        identity=identity,
+        manifests={stage: Manifest.read(folder) for stage, folder in inputs.items()},
+        head=_read_json(inputs["calibrate"] / "judge" / "judge_config.json"),
+        calibration=_read_json(inputs["calibrate"] / "calibration.json"),
+        layers=_read_json(inputs["train"] / "layers.json"),
+        curve=_read_rows(inputs["calibrate"] / "operating_curve.jsonl"),
+        headline=statistics[identity.headline],
+        families={family: rows for family, rows in statistics.items() if rows},
+        change=_change(home),
+        ties=_ties(home),
+        histograms={
+            name: accepted_histogram(home[name], identity.draft_length)
+            for name in SPECULATIVE
+            if name in home
+        },
+        examples=read_examples(inputs["evaluate"] / "examples.jsonl"),
+        results=_read_json(inputs["evaluate"] / "results.json"),
+        paired=_read_json(inputs["evaluate"] / "paired.json"),
+    )
+
+
+def _change(home: Mapping[str, list[Generation]]) -> Estimate | None:
+    if not home.get("judge"):
+        return None
+    return paired_difference(
+        [float(row.right) for row in home["judge"]], [float(row.right) for row in home["target"]]
+    )
+
+
+def _ties(home: Mapping[str, list[Generation]]) -> int:
+    pairs = zip(home.get("exact", []), home["target"], strict=False)
+    return sum(exact.token_ids != target.token_ids for exact, target in pairs)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

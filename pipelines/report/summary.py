@@ -1,0 +1,80 @@
+"""``summary.json``: a run's numbers, under keys that people and checks rely on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pipelines.report.material import Material
+
+SCHEMA = 1
+
+
+def summarise(material: Material) -> dict[str, Any]:
+    """The summary as plain JSON values (DESIGN, section 7).
+
+    ``decode`` is about the headline family; ``families`` has the same per prompt family.
+    ``stages`` holds what a report can know, the keys; the run adds what it computed itself.
+    """
+    return {
+        "schema": SCHEMA,
+        "exp": material.identity.exp,
+        "pair": material.identity.pair,
+        "stages": {name: {"key": one.key} for name, one in material.manifests.items()},
+        "verdict": verdict(material),
+        "court": _court(material),
+        "judge": _judge(material),
+        "layers": material.layers,
+        "decode": {name: asdict(row) for name, row in material.headline.items()},
+        "families": {
+            family: {name: asdict(row) for name, row in rows.items()}
+            for family, rows in material.families.items()
+        },
+        "evaluate": material.results,
+        "paired": material.paired,
+    }
+
+
+def verdict(material: Material) -> dict[str, Any]:
+    """The headline in numbers: what judge decoding gained over exact, and what it cost."""
+    rows = material.headline
+    numbers: dict[str, Any] = {
+        "family": material.identity.headline,
+        "draft_length": material.identity.draft_length,
+        "prompts": rows["target"].prompts,
+        "exact_rounding_ties": material.ties,
+    }
+    if "judge" in rows and "exact" in rows:
+        numbers["accepted_ratio"] = _ratio(
+            rows["judge"].accepted_per_cycle, rows["exact"].accepted_per_cycle
+        )
+        numbers["speed_ratio"] = _ratio(
+            rows["judge"].tokens_per_second, rows["exact"].tokens_per_second
+        )
+    if material.change is not None:
+        numbers["right_change"] = material.change.value
+        numbers["right_change_stderr"] = material.change.stderr
+    return numbers
+
+
+def _judge(material: Material) -> dict[str, Any]:
+    """The judge as measured on the calibration split, which neither training nor the choice
+    of the layer has seen; ``layer`` is 0-based."""
+    head = material.head
+    return {
+        **material.calibration,
+        "layer": head["layer"],
+        "layers": head["layers_of_target"],
+        "parameters": head["hidden_size"] + 1,
+        "threshold": head["threshold"],
+    }
+
+
+def _court(material: Material) -> dict[str, dict[str, float]]:
+    return {
+        stage: dict(material.manifests[stage].metrics) for stage in ("prompts", "mine", "annotate")
+    }
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return one / other if other else None

@@ -1,0 +1,70 @@
+"""The table that a run prints when it is done."""
+
+from __future__ import annotations
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from evals.decoders import SPECULATIVE
+from pipelines.report import wording
+from pipelines.report.material import Material
+
+WIDTH = 96
+
+
+def render_terminal(material: Material) -> str:
+    """The headline and the quality table as plain text, ``WIDTH`` columns wide."""
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False)
+    console.print(f"\n{wording.verdict_sentence(material)}\n", markup=False, highlight=False)
+    console.print(_headline(material))
+    if material.results:
+        console.print(_quality(material))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _headline(material: Material) -> Table:
+    identity = material.identity
+    prompts = material.headline["target"].prompts
+    table = Table(
+        title=f"{prompts} held-out '{identity.headline}' prompts, draft length"
+        f" {identity.draft_length}, one prompt at a time",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("decoder")
+    for name in ("accepted/cycle", "tokens/cycle", "tokens/s", "speed-up", "right"):
+        table.add_column(name, justify="right")
+    for name, row in material.headline.items():
+        speculative = name in SPECULATIVE
+        table.add_row(
+            wording.DECODER_NAMES[name],
+            f"{row.accepted_per_cycle:.2f}" if speculative else "-",
+            f"{row.tokens_per_cycle:.2f}" if speculative else "-",
+            f"{row.tokens_per_second:.0f}",
+            f"{row.speedup:.2f}x",
+            wording.with_error(row.right, row.right_stderr),
+        )
+    return table
+
+
+def _quality(material: Material) -> Table:
+    table = Table(title="lm-eval tasks", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("task")
+    for name in material.headline:
+        table.add_column(name, justify="right")
+    table.add_column("judge - target", justify="right")
+    for task, results in material.results.items():
+        cells = [
+            wording.with_error(results[name]["value"], results[name]["stderr"])
+            for name in material.headline
+        ]
+        change = material.paired.get(task)
+        cells.append(
+            f"{wording.points(change['value'])} ± {change['stderr'] * 100:.1f}" if change else "-"
+        )
+        table.add_row(task, *cells)
+    return table

@@ -1,0 +1,169 @@
+"""Runs an experiment: ``python -m pipelines.run +exp=NAME [field=value ...]``.
+
+Exit status: 0 done, 1 failed, 2 the command or the configuration is wrong, 130 interrupted.
+``HYDRA_FULL_ERROR=1`` adds the traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from pipelines.composition import CONF, as_user_error, typed_config
+from pipelines.config import RunConfig, register_schemas
+from pipelines.execution import StageError, StageResult, execute
+from pipelines.graph import discover_stages, stages_of_pipeline
+from pipelines.plan import Plan, PlannedStage, make_plan, require_inputs
+from pipelines.plan_view import print_plan
+from pipelines.preflight import validate_run
+from pipelines.run_folder import REPORT, TERMINAL, RunFolder
+from pipelines.store import ArtifactStore
+from pipelines.tracking import RunTracker
+
+FAILED, USERS_MISTAKE, INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Composes the configuration of the command line, once or for each job of a multirun."""
+    show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    _quiet_libraries()
+    register_schemas()
+    started = datetime.now()
+    statuses = [0]
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def job(composed: DictConfig) -> None:
+        statuses.append(status_of(lambda: run(composed, started), show_traceback))
+
+    try:
+        with _errors_from_hydra(), _sweep_scratch():
+            statuses.append(status_of(job, show_traceback))
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning answers Ctrl-C by leaving the process with status 1.
+        if not isinstance(stop.__context__ or stop, KeyboardInterrupt):
+            raise
+        print_error("interrupted; the same command goes on from the last finished shard")
+        statuses.append(INTERRUPTED)
+    sys.exit(max(statuses))
+
+
+def run(composed: DictConfig, started: datetime) -> None:
+    """One run: validate, plan, execute. ``started`` names its output folder."""
+    config = typed_config(composed)
+    order = stages_of_pipeline(config.pipeline, discover_stages())
+    store = ArtifactStore(Path(config.artifacts_dir))
+    plan = make_plan(config, order, store)
+    validate_run(config, plan)
+    if config.dry_run:
+        print_plan(plan, config)
+        return
+    require_inputs(plan)
+    folder = RunFolder.create(config, plan, composed, started, sweep_job=_sweep_job())
+    carry_out(plan, config, store, folder)
+
+
+def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder) -> None:
+    """Executes the plan, one printed line per stage, and shows what the report found."""
+    width = max(len(planned.name) for planned in plan.selected)
+
+    def on_done(result: StageResult) -> None:
+        folder.stage_done(result.planned, cached=result.cached, seconds=result.seconds)
+        print(result.line(width), flush=True)
+        if (result.artifact.path / TERMINAL).is_file():
+            tracker.summary(folder.take_report(result.artifact.path), folder.path / REPORT)
+            table = (result.artifact.path / TERMINAL).read_text(encoding="utf-8").strip("\n")
+            print(f"\n{table}\n", flush=True)
+
+    def on_wait(planned: PlannedStage) -> None:
+        print(f"{planned.name}: another process is at it; waiting for its artifact", flush=True)
+
+    with RunTracker(
+        config.tracking,
+        folder=folder.path,
+        name=f"{config.exp}-{folder.path.name}",
+        group=config.exp,
+        settings=asdict(config),
+    ) as tracker:
+        execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait)
+    print(f"results: {folder.path}")
+
+
+def status_of(action: Callable[[], object], show_traceback: bool) -> int:
+    """Calls ``action`` and turns an exception into one line on stderr and an exit status."""
+    try:
+        action()
+        return 0
+    except Exception as error:
+        if show_traceback:
+            traceback.print_exc()
+        users_mistake = as_user_error(error)
+        if users_mistake is not None:
+            print_error(str(users_mistake))
+            return USERS_MISTAKE
+        reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
+        print_error(f"{reason} (HYDRA_FULL_ERROR=1 shows where; a rerun goes on from here)")
+        return FAILED
+
+
+def print_error(message: str) -> None:
+    """One line on stderr, whatever the message contains."""
+    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def _sweep_job() -> str | None:
+    """The number of this job when it is one of a multirun."""
+    hydra_config = HydraConfig.get()
+    return str(hydra_config.job.num) if hydra_config.mode is RunMode.MULTIRUN else None
+
+
+@contextmanager
+def _errors_from_hydra() -> Iterator[None]:
+    """Has Hydra raise its errors, which it otherwise prints over several lines with status 1."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def _sweep_scratch() -> Iterator[None]:
+    """Gives Hydra a folder for the files that it insists on writing for a multirun."""
+    with tempfile.TemporaryDirectory(prefix="judge-lightning-") as folder:
+        OmegaConf.register_new_resolver("sweep_scratch", lambda: folder, replace=True)
+        yield
+
+
+def _quiet_libraries() -> None:
+    """Leaves the terminal to the run's own lines; the user's settings win."""
+    for variable, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "DATASETS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+    }.items():
+        os.environ.setdefault(variable, value)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The output folder of one run: ``outputs/<exp>/<time>/`` and ``outputs/latest``."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from judge_lightning.errors import UserError
+from pipelines.config import RunConfig
+from pipelines.durable import point_to, write_json, write_text
+from pipelines.plan import Plan, PlannedStage
+
+SUMMARY = "summary.json"
+SUMMARY_SCHEMA = 1
+REPORT = "report.html"
+TERMINAL = "terminal.txt"
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """How one stage went. ``cached`` and ``seconds`` are None until it is done."""
+
+    key: str
+    cached: bool | None = None
+    seconds: float | None = None
+
+
+class RunFolder:
+    """What one run leaves for people: ``config.yaml``, ``metrics.jsonl``, ``summary.json``,
+    ``report.html``.
+
+    ``summary.json`` names the key of every stage from the start, so that garbage collection
+    leaves a run's artifacts alone while it is going on or waits to be continued.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, plan: Plan) -> None:
+        self.path = path
+        self._config = config
+        self._stages = {p.name: StageOutcome(p.key) for p in plan.selected}
+
+    @classmethod
+    def create(
+        cls,
+        config: RunConfig,
+        plan: Plan,
+        composed: DictConfig,
+        started: datetime,
+        sweep_job: str | None = None,
+    ) -> RunFolder:
+        """Makes ``<exp>/<time>/`` or ``<exp>/multirun-<time>/<job>/``; ``latest`` points to it.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        root = Path(config.output_dir)
+        time = started.strftime("%Y-%m-%d_%H-%M-%S")
+        experiment = root / config.exp
+        try:
+            if sweep_job is None:
+                path = _new_folder(experiment, time)
+            else:
+                path = _new_folder(experiment / f"multirun-{time}", sweep_job)
+            folder = cls(path, config, plan)
+            write_text(path / "config.yaml", OmegaConf.to_yaml(composed))
+            folder._write_summary({})
+            point_to(root / "latest", path)
+        except OSError as error:
+            raise UserError(
+                "output_dir",
+                f"cannot write to {error.filename or root} ({error.strerror})",
+                "give a folder that you may write to: output_dir=PATH",
+            ) from error
+        return folder
+
+    def stage_done(self, planned: PlannedStage, *, cached: bool, seconds: float) -> None:
+        """Notes how a stage went."""
+        self._stages[planned.name] = StageOutcome(planned.key, cached, round(seconds, 3))
+        self._write_summary({})
+
+    def take_report(self, report: Path) -> dict[str, Any]:
+        """Copies the report artifact's results here and returns the whole summary."""
+        if (report / REPORT).is_file():
+            shutil.copyfile(report / REPORT, self.path / REPORT)
+        summary = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
+        return self._write_summary(summary)
+
+    def _write_summary(self, results: dict[str, Any]) -> dict[str, Any]:
+        run_specific = {
+            "schema": SUMMARY_SCHEMA,
+            "exp": self._config.exp,
+            "pair": self._config.pair.name,
+            "stages": {name: asdict(outcome) for name, outcome in self._stages.items()},
+        }
+        summary = {**run_specific, **results, **run_specific}
+        write_json(self.path / SUMMARY, summary)
+        return summary
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Makes ``parent/name``, with a number behind the name when another run has taken it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError("unreachable")

@@ -1,0 +1,172 @@
+"""Decode: every decoder answers the held-out prompts, with a trace of every cycle."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge_lightning.errors import UserError
+from pipelines.config import RunConfig
+from pipelines.pair import model_settings, pair_loader, pair_settings
+from pipelines.stage import Stage, StageContext
+
+if TYPE_CHECKING:
+    from evals.comparison import Comparison
+    from judge_lightning.court.records import Prompt
+
+
+class Decode(Stage):
+    """Reads prompts and the calibrated judge; writes generations, traces and timings."""
+
+    name = "decode"
+    reads = ("prompts", "calibrate")
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        return {
+            "pair": pair_settings(config.pair),
+            "decoders": list(config.verifier.decoders),
+            "draft_length": config.engine.draft_length,
+            "max_new_tokens": config.engine.max_new_tokens,
+            "temperature": config.engine.temperature,
+            "seed": config.seed,
+            "shard_size": config.engine.shard_size,
+            "judge": _judge_digest(config.engine.judge_path),
+        }
+
+    def validate(self, config: RunConfig) -> None:
+        from evals.decoders import check_decoders
+
+        check_decoders(config.verifier.decoders)
+        for name in ("draft_length", "max_new_tokens", "shard_size"):
+            value = getattr(config.engine, name)
+            if value < 1:
+                raise UserError(f"engine.{name}", f"is {value}", "give at least 1")
+        if config.engine.temperature < 0:
+            raise UserError("engine.temperature", "is negative", "give 0 (greedy) or more")
+        families = {source.family for source in config.data.sources.values()}
+        if config.eval.headline not in families:
+            raise UserError(
+                "eval.headline",
+                f"no source of prompts has the family {config.eval.headline!r}",
+                f"use one of {', '.join(sorted(families))}",
+            )
+        if config.engine.judge_path is not None:
+            _load_head(Path(config.engine.judge_path), _target(config))
+
+    def run(self, context: StageContext) -> None:
+        from evals.comparison import plan_shards, run_comparison
+        from evals.workers import cpu_threads, visible_gpus, worker_devices
+
+        config = context.config
+        prompts = held_out_prompts(context.inputs["prompts"], config.eval.headline)
+        shards = plan_shards(prompts, context.work, config.engine.shard_size)
+        devices = worker_devices(_workers(config), visible_gpus(config.engine.device))
+        comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)))
+        done = sum(
+            len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders)
+        )
+        decoded = (
+            prompt
+            for count in run_comparison(comparison, shards, devices)
+            for prompt in range(count)
+        )
+        for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
+            pass
+        context.volatile.update(shard.files.timings.name for shard in shards)
+        _record(context)
+
+
+def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
+    """The prompts of the ``eval`` split.
+
+    Raises:
+        UserError: None of them is of the headline's family.
+    """
+    from judge_lightning.court.records import Prompt, read_records
+
+    prompts = [p for p in read_records(folder / "prompts.jsonl", Prompt) if p.split == "eval"]
+    if not any(prompt.family == headline for prompt in prompts):
+        raise UserError(
+            "data.shares.eval",
+            f"there is no held-out prompt of the family {headline!r}",
+            "take more prompts or a larger share",
+        )
+    return prompts
+
+
+def judge_folder(context: StageContext) -> Path:
+    """The judge to decode with: the one that is configured, else the one that was trained."""
+    path = context.config.engine.judge_path
+    return Path(path) if path is not None else context.inputs["calibrate"] / "judge"
+
+
+def _comparison(config: RunConfig, judge: Path, threads: int) -> Comparison:
+    from evals.comparison import Comparison
+
+    judged = "judge" in config.verifier.decoders
+    if judged:
+        _load_head(judge, _target(config))
+    return Comparison(
+        load_pair=pair_loader(config),
+        load_head=partial(_load_head, judge, _target(config)) if judged else None,
+        decoders=tuple(config.verifier.decoders),
+        draft_length=config.engine.draft_length,
+        max_new_tokens=config.engine.max_new_tokens,
+        temperature=config.engine.temperature,
+        seed=config.seed,
+        threads=threads,
+    )
+
+
+def _workers(config: RunConfig) -> int:
+    """A model that is sharded over all GPUs leaves none for a second process."""
+    sharded = config.pair.target.device_map is not None
+    return config.engine.workers or (1 if sharded else 0)
+
+
+def _target(config: RunConfig) -> str:
+    return str(model_settings(config.pair.target)["fingerprint"])
+
+
+def _load_head(folder: Path, target: str) -> Any:
+    from judge_lightning.heads import JudgeHead
+
+    return JudgeHead.from_pretrained(folder, expected_target=target)
+
+
+def _judge_digest(path: str | None) -> str | None:
+    if path is None:
+        return None
+    digest = hashlib.sha256()
+    for name in ("judge_config.json", "judge.safetensors"):
+        file = Path(path) / name
+        try:
+            digest.update(file.read_bytes())
+        except OSError as error:
+            raise UserError(
+                "engine.judge_path",
+                f"{file} cannot be read ({error.strerror})",
+                "give the folder of a judge (judge.safetensors and judge_config.json)",
+            ) from error
+    return digest.hexdigest()
+
+
+def _record(context: StageContext) -> None:
+    from evals.generations import read_generations, read_timings
+    from evals.speed import decoder_statistics
+
+    generations = {
+        decoder: list(read_generations(context.work, decoder))
+        for decoder in context.config.verifier.decoders
+    }
+    timings = list(read_timings(context.work))
+    for family in dict.fromkeys(row.family for row in generations["target"]):
+        for decoder, row in decoder_statistics(generations, timings, family=family).items():
+            for name, value in asdict(row).items():
+                context.recorder.metric(f"{decoder}/{family}/{name}", value)
+
+
+STAGE = Decode()

@@ -1,0 +1,61 @@
+"""Report: the run's numbers as ``summary.json``, on one page, and as a table to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipelines.config import RunConfig
+from pipelines.stage import Stage, StageContext
+
+
+class Report(Stage):
+    """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
+
+    name = "report"
+    reads = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        return {
+            "exp": config.exp,
+            "pair": config.pair.name,
+            "headline": config.eval.headline,
+            "draft_length": config.engine.draft_length,
+            "temperature": config.engine.temperature,
+            "decoders": list(config.verifier.decoders),
+        }
+
+    def run(self, context: StageContext) -> None:
+        from pipelines.report.html import render_html
+        from pipelines.report.material import Identity, read_material
+        from pipelines.report.summary import summarise
+        from pipelines.report.terminal import render_terminal
+
+        settings = self.settings(context.config)
+        identity = Identity(**{**settings, "decoders": tuple(settings["decoders"])})
+        material = read_material(identity, context.inputs)
+        summary = summarise(material)
+        files = {
+            "summary.json": json.dumps(summary, indent=2) + "\n",
+            "report.html": render_html(material),
+            "terminal.txt": render_terminal(material),
+        }
+        for name, text in files.items():
+            (context.work / name).write_text(text, encoding="utf-8")
+        context.volatile.update(files)
+        for section in ("verdict", "judge", "decode", "evaluate"):
+            for name, value in _numbers(section, summary[section]):
+                context.recorder.metric(name, value)
+
+
+def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers in nested mappings, named by their path."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _numbers(f"{prefix}/{name}", inner)
+    elif isinstance(value, int | float):
+        yield prefix, float(value)
+
+
+STAGE = Report()

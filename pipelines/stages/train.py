@@ -1,0 +1,116 @@
+"""train: a judge head for every layer, all in one run, and the layer that judges best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from judge_lightning.errors import UserError
+from pipelines.config import RunConfig
+from pipelines.pair import target_shape
+from pipelines.stage import Recorder, Stage, StageContext
+
+
+class Train(Stage):
+    """Writes ``heads/layer-<number>/``, ``layers.json`` and ``chosen.json``."""
+
+    name = "train"
+    reads = ("embed",)
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        """The whole judge configuration."""
+        judge = config.judge
+        names = (
+            "head", "layer", "lr", "weight_decay", "batch_size", "max_epochs", "patience",
+            "positive_weight", "threshold", "seed",
+        )  # fmt: skip
+        return {name: getattr(judge, name) for name in names}
+
+    def validate(self, config: RunConfig) -> None:
+        """Refuses a layer that the target does not have, and numbers that train nothing."""
+        judge = config.judge
+        if judge.head != "linear":
+            raise UserError("judge.head", f"unknown value {judge.head!r}", "one of ['linear']")
+        shape = target_shape(config)
+        if judge.layer is not None and shape is not None and not _has(shape[0], judge.layer):
+            raise UserError(
+                "judge.layer",
+                f"{judge.layer} is out of range for a target of {shape[0]} layers",
+                f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
+            )
+        if not 0.0 <= judge.threshold <= 1.0:
+            raise UserError(
+                "judge.threshold", f"{judge.threshold} is no probability", "give 0 to 1"
+            )
+        for name in ("lr", "batch_size", "max_epochs", "patience"):
+            if getattr(judge, name) <= 0:
+                raise UserError(f"judge.{name}", "must be positive", "give more than 0")
+        if judge.positive_weight is not None and judge.positive_weight <= 0:
+            raise UserError(
+                "judge.positive_weight", "must be positive", "null balances the two classes"
+            )
+
+    def run(self, context: StageContext) -> None:
+        """Trains (or goes on from the last epoch) and exports every layer's head."""
+        from judge_lightning.embeddings import EmbeddingIndex
+        from judge_lightning.models.hidden_states import resolve_layer
+        from judge_lightning.module import choose_layer
+        from judge_lightning.training import export_heads, train_heads
+
+        judge = context.config.judge
+        folder = context.inputs["embed"]
+        index = EmbeddingIndex.load(folder)
+        layer = None if judge.layer is None else resolve_layer(index.layers, judge.layer)
+        module = train_heads(
+            folder,
+            context.work / "scratch" / "checkpoints",
+            lr=judge.lr,
+            weight_decay=judge.weight_decay,
+            batch_size=judge.batch_size,
+            max_epochs=judge.max_epochs,
+            patience=judge.patience,
+            threshold=judge.threshold,
+            positive_weight=judge.positive_weight,
+            seed=judge.seed,
+            logger=context.recorder.lightning_logger(),
+            on_epoch=_epoch_bar(context.recorder, judge.max_epochs),
+        )
+        export_heads(module, index, context.work / "heads", threshold=judge.threshold)
+        scores = module.scores()
+        chosen = choose_layer(scores) if layer is None else layer
+        _write(context, "layers.json", [asdict(score) for score in scores])
+        _write(context, "chosen.json", {"layer": chosen, "layers": index.layers})
+        context.recorder.metric("layer", chosen)
+        context.recorder.metric("parameters", index.hidden_size + 1)
+        for score in scores:
+            for name in ("auroc", "average_precision", "recall", "kept"):
+                context.recorder.metric(f"layers/{score.layer:02d}/{name}", getattr(score, name))
+        for name in ("epoch", "loss", "auroc", "average_precision", "recall", "kept"):
+            context.recorder.metric(name, getattr(scores[chosen], name))
+
+
+def _has(layers: int, layer: int) -> bool:
+    return -layers <= layer < layers
+
+
+def _epoch_bar(recorder: Recorder, epochs: int) -> Callable[[int], None]:
+    """A progress bar that is moved on by the beginning of every epoch."""
+    bar: Iterator[int] | None = None
+
+    def begin(epoch: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = recorder.progress(range(epoch, epochs), total=epochs, unit="epoch", done=epoch)
+        next(bar, None)
+
+    return begin
+
+
+def _write(context: StageContext, name: str, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True)
+    (context.work / name).write_text(text + "\n", encoding="utf-8")
+
+
+STAGE = Train()

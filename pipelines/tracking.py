@@ -1,0 +1,182 @@
+"""Where metrics go: a JSON Lines file for everybody, one W&B run for those who use it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from judge_lightning.errors import UserError
+from pipelines.config import TrackingConfig
+from pipelines.store import Artifact
+
+T = TypeVar("T")
+
+WANDB_MODES = ("offline", "online", "disabled")
+METRICS_FILE = "metrics.jsonl"
+
+
+class RunTracker:
+    """The record of one pipeline run, open for the time of a ``with`` block.
+
+    Args:
+        folder: The run's output folder; ``metrics.jsonl`` and W&B's offline files go there.
+        group: The experiment, which groups its runs in W&B.
+        settings: The composed configuration as plain values.
+    """
+
+    def __init__(
+        self,
+        config: TrackingConfig,
+        *,
+        folder: Path,
+        name: str,
+        group: str,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._file: IO[str] = (folder / METRICS_FILE).open("a", encoding="utf-8")
+        self._wandb = None
+        if config.wandb_mode != "disabled":
+            from pipelines.wandb_run import WandbRun
+
+            self._wandb = WandbRun(
+                config, name=name, group=group, folder=folder, settings=dict(settings)
+            )
+
+    @property
+    def wandb_id(self) -> str | None:
+        """The W&B run's id, or None when W&B is disabled."""
+        return self._wandb.id if self._wandb else None
+
+    def recorder(self, stage: str) -> StageRecorder:
+        """The ``Recorder`` that a stage is given."""
+        return StageRecorder(self, stage)
+
+    def record(self, stage: str, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Writes metrics to ``metrics.jsonl``, one line each, and to W&B."""
+        for name, value in metrics.items():
+            line = {
+                "time": round(time.time(), 3),
+                "metric": f"{stage}/{name}",
+                # JSON has no NaN: a diverged loss is recorded as null.
+                "value": value if math.isfinite(value) else None,
+                "step": step,
+            }
+            self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._wandb:
+            self._wandb.log(stage, metrics, step)
+
+    def used(self, artifact: Artifact) -> None:
+        """Records an artifact that was found in the store, with the metrics it was made with."""
+        self.record(artifact.stage, artifact.manifest.metrics)
+        self.produced(artifact)
+
+    def produced(self, artifact: Artifact) -> None:
+        """Mirrors an artifact to W&B."""
+        if self._wandb:
+            self._wandb.mirror(artifact)
+
+    def summary(self, summary: Mapping[str, Any], report: Path) -> None:
+        """Puts the run's results and its HTML report (if there is one) into the W&B run."""
+        if self._wandb:
+            self._wandb.summary(summary, report)
+
+    def __enter__(self) -> RunTracker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if self._wandb:
+            self._wandb.finish(exit_code=0 if error is None else 1)
+
+
+class RateColumn(ProgressColumn):
+    """How many ``unit`` per second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Empty until there are two samples."""
+        return Text(f"{task.speed:.3g} {self._unit}/s" if task.speed else "")
+
+
+class StageRecorder:
+    """The ``Recorder`` of one running stage; ``metrics`` holds the last value of each."""
+
+    def __init__(self, tracker: RunTracker, stage: str) -> None:
+        self._tracker = tracker
+        self._stage = stage
+        self.metrics: dict[str, float] = {}
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Logs ``<stage>/<name>``; the last finite value also lands in the manifest."""
+        value = float(value)
+        if math.isfinite(value):
+            self.metrics[name] = value
+        self._tracker.record(self._stage, {name: value}, step)
+
+    def progress(
+        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
+    ) -> Iterator[T]:
+        """Shows one bar with rate and remaining time on a terminal, nothing elsewhere.
+
+        ``done`` of ``total`` were finished by an earlier attempt and are not in ``items``.
+        """
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        bar = Progress(
+            TextColumn(self._stage),
+            BarColumn(),
+            MofNCompleteColumn(),
+            RateColumn(unit),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task(self._stage, total=total, completed=done)
+            for item in items:
+                yield item
+                bar.advance(task)
+
+    def lightning_logger(self) -> Any:
+        """A Lightning logger that writes into the same run under the stage's name."""
+        from pipelines.lightning_logger import RecorderLogger
+
+        return RecorderLogger(self, self._stage)
+
+
+def check_tracking(config: TrackingConfig) -> None:
+    """Raises UserError for a W&B mode that does not exist."""
+    if config.wandb_mode not in WANDB_MODES:
+        raise UserError(
+            "tracking.wandb_mode",
+            f"there is no mode '{config.wandb_mode}'",
+            f"choose one of: {', '.join(WANDB_MODES)}",
+        )

@@ -1,0 +1,155 @@
+"""The stages that compare decoders, over a tiny random pair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.decoders import DECODERS
+from evals.examples import read_examples
+from evals.generations import read_generations
+from judge_lightning.court.records import Prompt, write_records
+from judge_lightning.errors import UserError
+from pipelines.config import (
+    EngineConfig,
+    EvalConfig,
+    ModelConfig,
+    PairConfig,
+    RunConfig,
+    SourceConfig,
+    VerifierConfig,
+)
+from pipelines.stage import StageContext
+from pipelines.stages.decode import Decode
+from pipelines.stages.evaluate import Evaluate
+
+
+class SilentRecorder:
+    """Keeps the metrics and shows nothing."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, float] = {}
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        self.metrics[name] = value
+
+    def progress(
+        self, items: Iterable[Any], *, total: int | None, unit: str, done: int = 0
+    ) -> Iterator[Any]:
+        yield from items
+
+    def lightning_logger(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def config(pair_folder: Path) -> RunConfig:
+    return RunConfig(
+        exp="test",
+        pair=PairConfig(
+            name="tiny",
+            target=ModelConfig(path=str(pair_folder / "target")),
+            draft=ModelConfig(path=str(pair_folder / "draft")),
+        ),
+        verifier=VerifierConfig(name="all", decoders=list(DECODERS)),
+        engine=EngineConfig(
+            name="eager",
+            draft_length=4,
+            max_new_tokens=10,
+            device="cpu",
+            workers=1,
+            shard_size=4,
+            judge_path=str(pair_folder / "judge"),
+        ),
+        eval=EvalConfig(name="tiny", tasks=["micro_word", "micro_code"], headline="word"),
+    )
+
+
+@pytest.fixture
+def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    write_records(folder / "prompts.jsonl", prompts)
+    return folder
+
+
+def run(stage: Decode | Evaluate, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
+    work.mkdir(exist_ok=True)
+    context = StageContext(config, inputs, work, SilentRecorder())
+    stage.run(context)
+    return context
+
+
+@pytest.fixture
+def decoded(config: RunConfig, prompts_folder: Path, tmp_path: Path) -> StageContext:
+    return run(Decode(), config, tmp_path / "decode", prompts=prompts_folder, calibrate=tmp_path)
+
+
+def test_decode_measures_every_decoder_on_every_family(decoded: StageContext) -> None:
+    metrics = decoded.recorder.metrics  # type: ignore[attr-defined]
+    for decoder in DECODERS:
+        for family, count in (("word", 6), ("code", 2)):
+            assert metrics[f"{decoder}/{family}/prompts"] == count
+            assert metrics[f"{decoder}/{family}/tokens_per_second"] > 0
+    assert metrics["target/word/speedup"] == 1.0
+
+
+def test_only_timings_are_volatile(decoded: StageContext) -> None:
+    assert decoded.volatile == {path.name for path in decoded.work.glob("timings-*")}
+
+
+def test_evaluate_uses_the_generations_of_decode(
+    config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    context = run(
+        Evaluate(),
+        config,
+        tmp_path / "evaluate",
+        prompts=prompts_folder,
+        calibrate=tmp_path,
+        decode=decoded.work,
+    )
+    metrics = context.recorder.metrics  # type: ignore[attr-defined]
+    results = json.loads((context.work / "results.json").read_text())
+    for decoder in DECODERS:
+        assert metrics[f"{decoder}/decoded_live"] == 0
+        rows = [row for row in read_generations(decoded.work, decoder) if row.family == "word"]
+        share = sum(row.right for row in rows) / len(rows)
+        assert results["micro_word"][decoder]["value"] == pytest.approx(share)
+        assert results["micro_word"][decoder]["n"] == len(rows)
+    examples = read_examples(context.work / "examples.jsonl")
+    assert {example.family for example in examples} == {"word", "code"}
+    for example in examples:
+        answer = "".join(token.text for token in example.tokens)
+        judged = {row.prompt_id: row.text for row in read_generations(decoded.work, "judge")}
+        assert answer == judged[example.prompt_id]
+
+
+def test_a_judge_of_another_target_is_refused_before_any_work(config: RunConfig) -> None:
+    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.pair.target.path = config.pair.draft.path
+    with pytest.raises(UserError, match=r"judge_config\.json: was trained on target"):
+        Decode().validate(config)
+
+
+def test_a_judge_that_is_missing_is_refused(config: RunConfig) -> None:
+    config.engine.judge_path = "no/such/judge"
+    with pytest.raises(UserError, match=r"engine\.judge_path: .* cannot be read"):
+        Decode().settings(config)
+
+
+def test_a_headline_without_prompts_is_refused(config: RunConfig) -> None:
+    config.data.sources["code"] = SourceConfig(kind="micro", family="code")
+    with pytest.raises(UserError, match=r"eval\.headline: no source .* 'word'"):
+        Decode().validate(config)
+
+
+def test_what_cannot_change_the_result_is_no_part_of_the_key(config: RunConfig) -> None:
+    before = Decode().settings(config)
+    config.engine.workers = 7
+    config.engine.device = "cuda"
+    assert Decode().settings(config) == before

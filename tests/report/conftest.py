@@ -1,0 +1,216 @@
+"""Made-up artifact folders with the files that the report reads."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.decoders import DECODERS, SPECULATIVE
+from evals.examples import make_examples, write_examples
+from evals.generations import Generation, ShardFiles, Timing
+from evals.statistics import paired_difference, proportion
+from judge_lightning.court.records import Prompt
+from pipelines.manifest import FileEntry, Manifest
+from pipelines.report.material import Identity, Material, read_material
+
+LENGTH = 20
+ANSWER = (
+    "To begin , Tom has 12 apples . Then he buys 7 more apples , which makes 12 + 7 = 19 apples"
+    " . After that he gives 4 of them to Ann , so he keeps 19 - 4 = 15 . Next he finds twice as"
+    " many on the table , and 15 * 2 = 30 . In the end , the answer is 30 ."
+)
+WORDS = ANSWER.split()
+QUESTION = "Tom has 12 apples. He buys 7 more, gives 4 to Ann and finds twice as many. How many?"
+IDENTITY = Identity("quickstart", "micro", "word", LENGTH, 0.0, DECODERS)
+SECONDS_PER_TOKEN = {"target": 0.003, "draft": 0.0012, "exact": 0.0034, "judge": 0.0016}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How the made-up run went: mean block per rule, and which prompts each got wrong."""
+
+    block: dict[str, int]
+    wrong: dict[str, frozenset[int]]
+    prompts: int = 40
+    text: str = QUESTION
+
+
+PLAIN = Scenario(
+    block={"exact": 6, "judge": 19},
+    wrong={
+        "target": frozenset({7}),
+        "exact": frozenset({7}),
+        "judge": frozenset({7, 11}),
+        "draft": frozenset(range(0, 40, 3)),
+    },
+)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> dict[str, Path]:
+    return write_artifacts(tmp_path / "artifacts", PLAIN)
+
+
+@pytest.fixture
+def material(artifacts: dict[str, Path]) -> Material:
+    return read_material(IDENTITY, artifacts)
+
+
+@pytest.fixture
+def material_of(tmp_path: Path) -> Callable[..., Material]:
+    """Makes the material of a changed scenario."""
+
+    def make(**changes: Any) -> Material:
+        folders = write_artifacts(tmp_path / "changed", replace(PLAIN, **changes))
+        return read_material(IDENTITY, folders)
+
+    return make
+
+
+def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
+    stages = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+    folders = {stage: root / stage for stage in stages}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    _write_judge(folders["train"], folders["calibrate"])
+    generations = _write_decoded(folders["decode"], folders["evaluate"], scenario)
+    _write_evaluated(folders["evaluate"], generations)
+    for number, (stage, folder) in enumerate(folders.items()):
+        manifest = Manifest(
+            stage=stage,
+            key=f"{number:x}" * 64,
+            version=1,
+            settings={"seed": 0},
+            inputs={},
+            files={"data.bin": FileEntry(10 ** (number + 2), "0" * 64)},
+            metrics={"tuples": 612.0} if stage == "mine" else {},
+            timings={"started": "2025-01-01T00:00:00+00:00", "seconds": 12.5},
+            origin={
+                "git_commit": "c" * 40,
+                "cpus": 2,
+                "platform": "Linux",
+                "packages": {"torch": "2"},
+            },
+        )
+        (folder / "manifest.json").write_text(json.dumps(manifest.to_json()))
+    return folders
+
+
+def _write_judge(train: Path, calibrate: Path) -> None:
+    layers = [
+        {
+            "layer": layer,
+            "epoch": 9,
+            "loss": 0.5 - 0.05 * layer,
+            "auroc": 0.80 + 0.037 * layer,
+            "average_precision": 0.45 + 0.09 * layer,
+            "recall": 0.9,
+            "kept": 0.95,
+        }
+        for layer in range(6)
+    ]
+    (train / "layers.json").write_text(json.dumps(layers))
+    (calibrate / "judge").mkdir()
+    head = {"hidden_size": 128, "layer": 5, "layers_of_target": 6, "threshold": 0.5}
+    (calibrate / "judge" / "judge_config.json").write_text(json.dumps(head))
+    chosen = {"rule": "fixed", "threshold": 0.5, "recall": 0.94, "kept": 0.981, "auroc": 0.985}
+    counts = {"average_precision": 0.9, "mistakes": 180, "correct": 9120}
+    (calibrate / "calibration.json").write_text(json.dumps({**chosen, **counts}))
+    with (calibrate / "operating_curve.jsonl").open("w") as file:
+        for step in range(101):
+            t = step / 100
+            point = {"threshold": t, "recall": t**0.12, "kept": (1 - t) ** 0.03}
+            file.write(json.dumps(point) + "\n")
+
+
+def _write_decoded(
+    folder: Path, evaluated: Path, scenario: Scenario
+) -> dict[str, list[Generation]]:
+    prompts = [
+        Prompt(
+            f"{family}-{i}", scenario.text, "30", family, "eval", {"checker": "micro", "index": i}
+        )
+        for family, count in (("word", scenario.prompts), ("code", 10), ("choice", 10))
+        for i in range(count)
+    ]
+    generations = {
+        decoder: [_generation(decoder, prompt, scenario) for prompt in prompts]
+        for decoder in DECODERS
+    }
+    rows = [row for of_decoder in generations.values() for row in of_decoder]
+    timings = [
+        Timing(
+            row.prompt_id,
+            row.decoder,
+            len(row.token_ids) * SECONDS_PER_TOKEN[row.decoder],
+            len(row.token_ids),
+            [],
+        )
+        for row in rows
+    ]
+    ShardFiles(folder, 0).write(DECODERS, rows, timings)
+    by_prompt = {name: {r.prompt_id: r for r in rows} for name, rows in generations.items()}
+    examples = make_examples(prompts, by_prompt, "word", _decode)
+    write_examples(evaluated / "examples.jsonl", examples)
+    return generations
+
+
+def _generation(decoder: str, prompt: Prompt, scenario: Scenario) -> Generation:
+    index = int(prompt.id.split("-")[1])
+    ids = list(range(len(WORDS)))
+    trace = None
+    if decoder in SPECULATIVE:
+        trace = _trace(ids, decoder, scenario.block[decoder], random.Random(prompt.id + decoder))
+    right = prompt.family != "word" or index not in scenario.wrong[decoder]
+    return Generation(prompt.id, prompt.family, decoder, _decode(ids), ids, True, right, trace)
+
+
+def _trace(ids: Sequence[int], decoder: str, block: int, chance: random.Random) -> dict[str, Any]:
+    cycles = []
+    start = 0
+    while start < len(ids):
+        accepted = min(max(0, block + chance.randint(-3, 1)), LENGTH, len(ids) - start - 1)
+        proposed = [*ids[start : start + accepted], *[3] * LENGTH][:LENGTH]
+        standard = [decoder == "exact" or chance.random() < 0.85 for _ in range(accepted)]
+        standard += [False] * (LENGTH - accepted)
+        judge = [round(chance.uniform(0.7, 1.0), 6) for _ in range(accepted)]
+        judge += [round(chance.uniform(0.0, 0.3), 6) for _ in range(LENGTH - accepted)]
+        cycles.append(
+            {
+                "proposed": proposed,
+                "accepted": accepted,
+                "standard": [int(kept) for kept in standard],
+                "judge": judge if decoder == "judge" else None,
+                "next_token": ids[start + accepted],
+            }
+        )
+        start += accepted + 1
+    return {"threshold": 0.5 if decoder == "judge" else None, "cycles": cycles}
+
+
+def _decode(token_ids: list[int]) -> str:
+    return " ".join(WORDS[token] for token in token_ids)
+
+
+def _write_evaluated(folder: Path, generations: dict[str, list[Generation]]) -> None:
+    results: dict[str, dict[str, Any]] = {}
+    paired = {}
+    for family in ("word", "code", "choice"):
+        outcomes = {
+            name: [float(row.right) for row in rows if row.family == family]
+            for name, rows in generations.items()
+        }
+        task = f"micro_{family}"
+        results[task] = {
+            name: {**asdict(proportion(values)), "metric": "acc"}
+            for name, values in outcomes.items()
+        }
+        paired[task] = asdict(paired_difference(outcomes["judge"], outcomes["target"]))
+    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "paired.json").write_text(json.dumps(paired))

@@ -1,0 +1,116 @@
+"""The report is one file that asks nobody for anything and trusts no text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.report.charts import Axis, Series, histogram, line_chart, percent_ticks
+from pipelines.report.html import render_html
+from pipelines.report.material import Material
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Balance(HTMLParser):
+    """Checks that every element is closed, and collects tags, attributes and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parse(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def test_it_asks_no_server_for_anything(material: Material) -> None:
+    page = render_html(material)
+    parsed = parse(page)
+    assert "default-src 'none'" in page
+    assert not {"script", "link", "img", "iframe", "object"} & set(parsed.tags)
+    assert not {"src", "href", "xlink:href"} & {name for name, _ in parsed.attributes}
+    assert "url(" not in page
+    assert not re.search(r"https?://", page)
+
+
+def test_what_prompts_and_models_wrote_is_escaped(material_of: Callable[..., Material]) -> None:
+    page = render_html(material_of(text="<script>alert('x')</script> & more"))
+    assert "script" not in parse(page).tags
+    assert "&lt;script&gt;" in page
+
+
+def test_it_follows_the_readers_theme(material: Material) -> None:
+    page = render_html(material)
+    assert "prefers-color-scheme: dark" in page
+    assert "color-scheme: light dark" in page
+
+
+def test_every_section_is_there(material: Material) -> None:
+    text = " ".join(parse(render_html(material)).text)
+    for heading in (
+        "The decoders side by side",
+        "Cycle by cycle",
+        "Quality, task by task",
+        "Which layer knows",
+        "Where to put the threshold",
+        "Answers, token by token",
+        "Where this comes from",
+    ):
+        assert heading in text
+
+
+def test_failures_are_shown_beside_what_worked(material: Material) -> None:
+    text = " ".join(parse(render_html(material)).text)
+    assert "What it cost: the target alone is right here, judge decoding is not" in text
+    assert "As it comes: the first held-out prompts, not selected" in text
+
+
+def test_the_same_artifacts_give_the_same_page(material: Material) -> None:
+    assert render_html(material) == render_html(material)
+
+
+def test_a_chart_keeps_its_points_inside_its_frame() -> None:
+    axis = Axis("x", 0.0, 1.0, percent_ticks(0.0, 1.0))
+    chart = line_chart("t", [Series("s", "judge", [(0.0, -5.0), (1.0, 5.0)])], axis, axis)
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', chart)]
+    assert heights == [210.0, 28.0]
+
+
+def test_a_histogram_has_one_bar_per_possible_block_length() -> None:
+    chart = histogram("t", [1, 0, 3], "judge", 1.5, 1.0)
+    assert chart.count("<rect") == 3
+    assert "2 accepted: 75.0% of cycles (3)" in chart
+
+
+@pytest.mark.parametrize("low", [0.0, 0.45, 0.9, 0.97])
+def test_percent_ticks_are_round_and_few(low: float) -> None:
+    ticks = percent_ticks(low, 1.0)
+    assert 3 <= len(ticks) <= 7
+    assert all(low - 1e-9 <= value <= 1.0 + 1e-9 for value, _ in ticks)

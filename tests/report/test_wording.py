@@ -1,0 +1,63 @@
+"""The report's sentences say what the numbers say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from evals.statistics import Estimate
+from pipelines.report import wording
+from pipelines.report.material import Material
+from pipelines.report.terminal import WIDTH, render_terminal
+
+NOBODY: frozenset[int] = frozenset()
+
+
+def wrong(**changes: frozenset[int]) -> dict[str, frozenset[int]]:
+    return {"target": NOBODY, "exact": NOBODY, "judge": NOBODY, "draft": NOBODY, **changes}
+
+
+def test_a_loss_within_noise_is_called_that_and_stated(material: Material) -> None:
+    sentence = wording.verdict_sentence(material)
+    assert "no measurable change in right answers (−2.5 ± 2.5 points)" in sentence
+
+
+def test_a_clear_loss_is_named_first(material_of: Callable[..., Material]) -> None:
+    material = material_of(wrong=wrong(judge=frozenset(range(20))))
+    assert "costs 50.0 percentage points" in wording.verdict_sentence(material)
+    cost = wording.cost(material)
+    assert cost is not None
+    assert cost.tone == "bad"
+
+
+def test_no_change_at_all_is_not_dressed_up_as_noise(material_of: Callable[..., Material]) -> None:
+    sentence = wording.verdict_sentence(material_of(wrong=wrong()))
+    assert "every answer stays as right or wrong as it was" in sentence
+
+
+def test_a_judge_that_keeps_no_more_is_not_shown_as_a_gain(
+    material_of: Callable[..., Material],
+) -> None:
+    gain = wording.gain(material_of(block={"exact": 12, "judge": 6}))
+    assert gain is not None
+    assert gain.tone == "bad"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), [(0.012, "+1.2"), (-0.005, "−0.5"), (0.0, "±0.0"), (-0.0001, "±0.0")]
+)
+def test_points_are_signed(change: float, text: str) -> None:
+    assert wording.points(change) == text
+
+
+def test_significance_is_judged_at_two_standard_errors() -> None:
+    assert "within noise" in wording.significance(Estimate(-0.01, 0.006, 100))
+    assert "more than noise" in wording.significance(Estimate(-0.013, 0.006, 100))
+
+
+def test_the_terminal_table_fits_and_names_every_decoder(material: Material) -> None:
+    text = render_terminal(material)
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
+    for name in wording.DECODER_NAMES.values():
+        assert name in text

@@ -1,0 +1,225 @@
+"""The stages prompts to calibrate on a tiny pair: what they write, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from judge_lightning.court.records import Answer, Prompt, read_records, write_records
+from judge_lightning.errors import UserError
+from judge_lightning.heads import JudgeHead
+from judge_lightning.micro.grammar import render
+from judge_lightning.micro.world import problem
+from judge_lightning.models.fingerprint import fingerprint
+from pipelines.config import DrafterConfig, ModelConfig, PairConfig, RunConfig, SourceConfig
+from pipelines.stage import Stage, StageContext
+from pipelines.stages import annotate, calibrate, embed, mine, prompts, train
+
+T = TypeVar("T")
+COUNT = 40
+
+
+class Metrics:
+    """A recorder that remembers."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.shown: list[tuple[int | None, int]] = []
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        self.values[name] = value
+
+    def progress(
+        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
+    ) -> Iterator[T]:
+        self.shown.append((total, done))
+        yield from items
+
+    def lightning_logger(self) -> Any:
+        return False
+
+
+@pytest.fixture(scope="module")
+def config(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_llama: Callable[[int], LlamaForCausalLM],
+    byte_tokenizer: PreTrainedTokenizerFast,
+) -> RunConfig:
+    """Forty word problems for the court, and a random pair."""
+    root = tmp_path_factory.mktemp("pair")
+    for name, seed in (("target", 0), ("draft", 1)):
+        tiny_llama(seed).save_pretrained(root / name)
+        byte_tokenizer.save_pretrained(root / name)
+    config = RunConfig(exp="test")
+    config.pair = PairConfig(
+        "tiny", ModelConfig(str(root / "target")), ModelConfig(str(root / "draft"))
+    )
+    config.data.name = "test"
+    config.data.shares = {"train": 0.5, "validation": 0.25, "calibration": 0.25}
+    config.data.sources = {
+        "word": SourceConfig("micro", "word", count=COUNT),
+        "code": SourceConfig("micro", "code", split="eval", count=5),
+    }
+    config.mine.drafters = {"draft": DrafterConfig("draft", temperature=1.0)}
+    config.mine.max_new_tokens, config.mine.shard_size = 3, 15
+    config.annotate.name = "oracle"
+    config.embed.shard_tokens = 2000
+    config.judge.lr, config.judge.max_epochs = 0.01, 2
+    config.engine.device = "cpu"
+    return config
+
+
+def run(stage: Stage, config: RunConfig, root: Path) -> Metrics:
+    work = root / stage.name
+    work.mkdir(exist_ok=True)
+    metrics = Metrics()
+    inputs = {name: root / name for name in stage.reads}
+    stage.validate(config)
+    stage.run(StageContext(config, inputs, work, metrics))
+    return metrics
+
+
+@pytest.fixture(scope="module")
+def court(
+    config: RunConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+    byte_tokenizer: PreTrainedTokenizerFast,
+) -> Path:
+    """A folder with the artifacts of prompts, and of mine as a better pair would write it."""
+    root = tmp_path_factory.mktemp("court")
+    run(prompts.STAGE, config, root)
+    rng = random.Random(0)
+    answers = []
+    for prompt in read_records(root / "prompts" / "prompts.jsonl", Prompt):
+        if prompt.split == "eval":
+            continue
+        question = problem("word", prompt.meta["index"])
+        words = render(question.answers, lambda choice: rng.randrange(len(choice.options)))
+        wrong = [*words[:-2], " 7777", words[-1]]
+        for author, said, right in (("target", words, True), ("draft", wrong, False)):
+            text = "".join(said)
+            ids = byte_tokenizer(text, add_special_tokens=False)["input_ids"]
+            ids = [*ids, byte_tokenizer.eos_token_id]
+            answers.append(Answer(prompt.id, author, 0, text, ids, True, right))
+    (root / "mine").mkdir()
+    write_records(root / "mine" / "answers-both-00000.jsonl", answers)
+    return root
+
+
+def test_prompts_are_split_and_counted(court: Path, config: RunConfig) -> None:
+    statistics = json.loads((court / "prompts" / "statistics.json").read_text())
+
+    assert statistics["splits"]["eval"] == 5
+    assert sum(statistics["splits"].values()) == COUNT + 5
+    assert set(statistics["families"]) == {"word", "code"}
+
+
+def test_mined_shards_survive_a_kill_and_end_the_same(
+    court: Path, config: RunConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts").symlink_to(court / "prompts")
+    whole = run(mine.STAGE, config, tmp_path)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    for name in ("answers-draft-00001.jsonl", "answers-target-00002.jsonl", "statistics.json"):
+        (tmp_path / "mine" / name).unlink()
+
+    again = run(mine.STAGE, config, tmp_path)
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()} == files
+    assert whole.shown == [(6, 0)]
+    assert again.shown == [(6, 4)]
+    assert again.values["accuracy_target"] == 0.0
+
+
+def test_too_few_tuples_are_refused_with_a_remedy(
+    court: Path, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompts").symlink_to(court / "prompts")
+    monkeypatch.setattr(config.mine, "minimum_tuples", 10)
+
+    with pytest.raises(UserError, match="0 were found") as error:
+        run(mine.STAGE, config, tmp_path)
+
+    assert error.value.field == "mine.minimum_tuples"
+
+
+def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfig) -> None:
+    annotated = run(annotate.STAGE, config, court)
+    embedded = run(embed.STAGE, config, court)
+    trained = run(train.STAGE, config, court)
+    calibrated = run(calibrate.STAGE, config, court)
+
+    assert annotated.values["tuples"] == COUNT
+    assert annotated.values["tokens"] == embedded.values["tokens"]
+    assert len(json.loads((court / "train" / "layers.json").read_text())) == 2
+    target = fingerprint(config.pair.target.path)
+    head = JudgeHead.from_pretrained(court / "calibrate" / "judge", expected_target=target)
+    assert head.config.layer == trained.values["layer"] == calibrated.values["layer"]
+    assert head.config.calibration["mistakes"] == calibrated.values["mistakes"] > 0
+    assert len((court / "calibrate" / "operating_curve.jsonl").read_text().splitlines()) == 101
+
+
+@pytest.mark.parametrize(
+    ("stage", "field", "value"),
+    [
+        (train.STAGE, "judge.layer", 2),
+        (train.STAGE, "judge.layer", -3),
+        (train.STAGE, "judge.lr", 0.0),
+        (train.STAGE, "judge.threshold", 1.5),
+        (embed.STAGE, "embed.dtype", "int4"),
+        (annotate.STAGE, "annotate.name", "intuition"),
+        (annotate.STAGE, "annotate.after_mistake", "maybe"),
+        (calibrate.STAGE, "calibrate.rule", "best"),
+        (calibrate.STAGE, "calibrate.recall", 1.0),
+        (mine.STAGE, "mine.shard_size", 0),
+        (mine.STAGE, "mine.drafters", {}),
+        (prompts.STAGE, "data.sources", {}),
+    ],
+)
+def test_a_wrong_value_is_refused_before_any_work(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch, stage: Stage, field: str, value: Any
+) -> None:
+    group, name = field.split(".")
+    monkeypatch.setattr(getattr(config, group), name, value)
+
+    with pytest.raises(UserError) as error:
+        stage.validate(config)
+
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("mine.batch_size", 7), ("embed.batch_size", 7), ("engine.device", "cuda")],
+)
+def test_what_cannot_change_a_result_is_in_no_settings(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    stages = (prompts, mine, annotate, embed, train, calibrate)
+    before = [module.STAGE.settings(config) for module in stages]
+    group, name = field.split(".")
+    monkeypatch.setattr(getattr(config, group), name, value)
+
+    assert [module.STAGE.settings(config) for module in stages] == before
+
+
+def test_a_learning_rate_changes_the_settings_of_train_alone(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = (prompts, mine, annotate, embed, train, calibrate)
+    before = [module.STAGE.settings(config) for module in stages]
+    monkeypatch.setattr(config.judge, "lr", 0.5)
+
+    changed = [
+        module.STAGE.name
+        for module, settings in zip(stages, before, strict=True)
+        if module.STAGE.settings(config) != settings
+    ]
+
+    assert changed == ["train"]
