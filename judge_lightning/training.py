@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,6 +14,7 @@ from judge_lightning.datamodule import JudgeDataModule, read_shard
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
+from judge_lightning.lightning_output import quiet_lightning
 from judge_lightning.module import ClassWeights, FeatureScale, JudgeModule
 
 _CHECKPOINT = "last"
@@ -67,7 +65,7 @@ def train_heads(
         threshold=threshold,
     )
     saved = checkpoints / f"{_CHECKPOINT}.ckpt"
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer = Trainer(
             accelerator="cpu",
             devices=1,
@@ -173,17 +171,3 @@ class _EpochStart(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._tell is not None:
             self._tell(trainer.current_epoch)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keeps Lightning's advice (hardware found, worker counts, tips) off the terminal."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)

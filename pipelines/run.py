@@ -153,13 +153,16 @@ def _sweep_scratch() -> Iterator[None]:
 
 def _quiet_libraries() -> None:
     """Leaves the terminal to the run's own lines; the user's settings win."""
-    for variable, value in {
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    settings = {
         "TRANSFORMERS_VERBOSITY": "error",
         "DATASETS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",
-    }.items():
+    }
+    if not sys.stderr.isatty():
+        # A person wants to see how far a download of hundreds of gigabytes is; a log does not.
+        settings["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+        settings["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+    for variable, value in settings.items():
         os.environ.setdefault(variable, value)
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)

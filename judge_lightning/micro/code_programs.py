@@ -60,7 +60,7 @@ def _program(variable: str, steps: list[Step]) -> Grammar:
     return grammar + fill(parse(_END), {"x": variable})
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The program uses something outside the little language, or an assertion fails."""
 
 
@@ -72,7 +72,7 @@ def printed_value(program: str) -> str | None:
     """
     try:
         return _evaluate(ast.parse(program.strip()))
-    except (_Refused, SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+    except (_RefusedError, SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
         return None
 
 
@@ -86,14 +86,14 @@ def _evaluate(module: ast.Module) -> str:
                 values[name] = _apply(op, _number(target, values), _number(expression, values))
             case ast.Assert(test=test):
                 if not _truth(test, values):
-                    raise _Refused("assertion")
+                    raise _RefusedError("assertion")
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[value], keywords=[])):
                 if statement is not module.body[-1]:
-                    raise _Refused("print before the end")
+                    raise _RefusedError("print before the end")
                 return str(_number(value, values))
             case _:
-                raise _Refused(type(statement).__name__)
-    raise _Refused("nothing printed")
+                raise _RefusedError(type(statement).__name__)
+    raise _RefusedError("nothing printed")
 
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -106,10 +106,10 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 
 def _apply(op: ast.operator, left: int, right: int) -> int:
     if type(op) not in _OPERATORS:
-        raise _Refused(type(op).__name__)
+        raise _RefusedError(type(op).__name__)
     result = _OPERATORS[type(op)](left, right)
     if abs(result) > 10**9:
-        raise _Refused("number too large")
+        raise _RefusedError("number too large")
     return result
 
 
@@ -123,7 +123,7 @@ def _number(node: ast.expr, values: dict[str, int]) -> int:
             return -_number(operand, values)
         case ast.BinOp(left=left, op=op, right=right):
             return _apply(op, _number(left, values), _number(right, values))
-    raise _Refused(type(node).__name__)
+    raise _RefusedError(type(node).__name__)
 
 
 def _truth(node: ast.expr, values: dict[str, int]) -> bool:
@@ -134,4 +134,4 @@ def _truth(node: ast.expr, values: dict[str, int]) -> bool:
             return _number(left, values) != _number(right, values)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _truth(operand, values)
-    raise _Refused(type(node).__name__)
+    raise _RefusedError(type(node).__name__)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from judge_lightning.lightning_output import quiet_lightning
 from judge_lightning.micro.corpus import Batch, Corpus
 
 _WARM_UP_SHARE = 0.05
@@ -91,7 +92,7 @@ class PretrainModule(LightningModule):
         self.log(self.loss_name, loss)
         return loss
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
         optimizer = torch.optim.AdamW(
@@ -172,18 +173,19 @@ def pretrain(
     saver = ModelCheckpoint(
         checkpoints, save_last=True, every_n_train_steps=checkpoint_every, save_top_k=0
     )
-    trainer = Trainer(
-        max_steps=schedule.steps,
-        accelerator="auto",
-        devices=1,
-        logger=logger if logger is not None else False,
-        callbacks=[saver, _StepStart(on_step)],
-        gradient_clip_val=1.0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=20,
-        default_root_dir=checkpoints,
-    )
     last = checkpoints / "last.ckpt"
-    trainer.fit(module, ckpt_path=last if last.is_file() else None)
+    with quiet_lightning():
+        trainer = Trainer(
+            max_steps=schedule.steps,
+            accelerator="auto",
+            devices=1,
+            logger=logger if logger is not None else False,
+            callbacks=[saver, _StepStart(on_step)],
+            gradient_clip_val=1.0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=20,
+            default_root_dir=checkpoints,
+        )
+        trainer.fit(module, ckpt_path=last if last.is_file() else None)
     return module.model.cpu().eval()

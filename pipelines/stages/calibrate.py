@@ -8,6 +8,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.pair import target_shape
 from pipelines.stage import Stage, StageContext
 
 RULES = ("fixed", "recall")
@@ -20,13 +21,25 @@ class Calibrate(Stage):
     reads = ("embed", "train")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """The rule with the number that it uses, and the curve's resolution."""
+        """The layer, the rule with the number that it uses, and the curve's resolution."""
         rule = config.calibrate.rule
         uses = config.judge.threshold if rule == "fixed" else config.calibrate.recall
-        return {"rule": rule, "uses": uses, "points": config.calibrate.points}
+        return {
+            "rule": rule,
+            "uses": uses,
+            "points": config.calibrate.points,
+            "layer": config.judge.layer,
+        }
 
     def validate(self, config: RunConfig) -> None:
-        """Refuses unknown rules and shares outside 0 to 1."""
+        """Refuses a layer that the target does not have, unknown rules, shares outside 0 to 1."""
+        layer, shape = config.judge.layer, target_shape(config)
+        if layer is not None and shape is not None and not -shape[0] <= layer < shape[0]:
+            raise UserError(
+                "judge.layer",
+                f"{layer} is out of range for a target of {shape[0]} layers",
+                f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
+            )
         if config.calibrate.rule not in RULES:
             raise UserError(
                 "calibrate.rule",
@@ -44,10 +57,13 @@ class Calibrate(Stage):
         """Measures the chosen head on held-out prompts and writes it with its threshold."""
         from judge_lightning.calibration import calibrate, held_out, operating_curve
         from judge_lightning.heads import JudgeHead
+        from judge_lightning.models.hidden_states import resolve_layer
 
         config = context.config
         trained = context.inputs["train"]
-        layer = json.loads((trained / "chosen.json").read_text(encoding="utf-8"))["layer"]
+        best = json.loads((trained / "chosen.json").read_text(encoding="utf-8"))
+        wanted = best["layer"] if config.judge.layer is None else config.judge.layer
+        layer = resolve_layer(best["layers"], wanted)
         head = JudgeHead.from_pretrained(trained / "heads" / f"layer-{layer:02d}")
         tokens = held_out(head, context.inputs["embed"])
         calibration = calibrate(

@@ -46,14 +46,14 @@ class Pretrain(Stage):
                 )
 
     def run(self, context: StageContext) -> None:
-        from transformers import AutoTokenizer
+        from transformers import PreTrainedTokenizerFast
 
         from judge_lightning.micro.tokenizer import build_tokenizer
 
         folder = context.work / "tokenizer"
         if not (folder / "tokenizer.json").is_file():
             build_tokenizer().save_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         for name, model in context.config.pretrain.models.items():
             trained = context.work / name
             if not (trained / "config.json").is_file():

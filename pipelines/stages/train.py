@@ -1,4 +1,7 @@
-"""train: a judge head for every layer, all in one run, and the layer that judges best."""
+"""train: a judge head for every layer, all in one run, and the layer that judges best.
+
+``judge.layer`` belongs to calibrate: another layer needs no other training.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
-from pipelines.pair import target_shape
 from pipelines.stage import Recorder, Stage, StageContext
 
 
@@ -20,26 +22,19 @@ class Train(Stage):
     reads = ("embed",)
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """The whole judge configuration."""
+        """All that training reads of the judge's configuration."""
         judge = config.judge
         names = (
-            "head", "layer", "lr", "weight_decay", "batch_size", "max_epochs", "patience",
+            "head", "lr", "weight_decay", "batch_size", "max_epochs", "patience",
             "positive_weight", "threshold", "seed",
         )  # fmt: skip
         return {name: getattr(judge, name) for name in names}
 
     def validate(self, config: RunConfig) -> None:
-        """Refuses a layer that the target does not have, and numbers that train nothing."""
+        """Refuses numbers that train nothing."""
         judge = config.judge
         if judge.head != "linear":
             raise UserError("judge.head", f"unknown value {judge.head!r}", "one of ['linear']")
-        shape = target_shape(config)
-        if judge.layer is not None and shape is not None and not _has(shape[0], judge.layer):
-            raise UserError(
-                "judge.layer",
-                f"{judge.layer} is out of range for a target of {shape[0]} layers",
-                f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
-            )
         if not 0.0 <= judge.threshold <= 1.0:
             raise UserError(
                 "judge.threshold", f"{judge.threshold} is no probability", "give 0 to 1"
@@ -55,14 +50,12 @@ class Train(Stage):
     def run(self, context: StageContext) -> None:
         """Trains (or goes on from the last epoch) and exports every layer's head."""
         from judge_lightning.embeddings import EmbeddingIndex
-        from judge_lightning.models.hidden_states import resolve_layer
         from judge_lightning.module import choose_layer
         from judge_lightning.training import export_heads, train_heads
 
         judge = context.config.judge
         folder = context.inputs["embed"]
         index = EmbeddingIndex.load(folder)
-        layer = None if judge.layer is None else resolve_layer(index.layers, judge.layer)
         module = train_heads(
             folder,
             context.work / "scratch" / "checkpoints",
@@ -79,7 +72,7 @@ class Train(Stage):
         )
         export_heads(module, index, context.work / "heads", threshold=judge.threshold)
         scores = module.scores()
-        chosen = choose_layer(scores) if layer is None else layer
+        chosen = choose_layer(scores)
         _write(context, "layers.json", [asdict(score) for score in scores])
         _write(context, "chosen.json", {"layer": chosen, "layers": index.layers})
         context.recorder.metric("layer", chosen)
@@ -89,10 +82,6 @@ class Train(Stage):
                 context.recorder.metric(f"layers/{score.layer:02d}/{name}", getattr(score, name))
         for name in ("epoch", "loss", "auroc", "average_precision", "recall", "kept"):
             context.recorder.metric(name, getattr(scores[chosen], name))
-
-
-def _has(layers: int, layer: int) -> bool:
-    return -layers <= layer < layers
 
 
 def _epoch_bar(recorder: Recorder, epochs: int) -> Callable[[int], None]:

@@ -78,6 +78,45 @@ def test_arithmetic_hardly_ever_blames_a_right_solution_of_a_real_model() -> Non
     assert sum(found is not None for found in wrong) >= 5
 
 
+WORKED = Prompt("p", "Ben has 16 eggs and eats 3.", "16 - 3 = 13. He sells 13 * 2 = 26.", "f", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("16 - 3 = 13. 13 * 2 = 26.", None),
+        ("2 * 13 = $26", None),
+        ("16 - 3 = 12. 12 * 2 = 24.", "12"),
+        ("16 + 3 = 19. 19 * 2 = 38.", "19"),
+    ],
+)
+def test_worked_reference_marks_what_the_reference_never_comes_to(
+    text: str, wrong: str | None
+) -> None:
+    found = load_annotator("worked_reference")(WORKED, answer(text))
+    assert (None if found is None else text[found.start : found.end]) == wrong
+
+
+def test_worked_reference_finds_most_mistakes_of_real_models() -> None:
+    folder = Path(os.environ.get("JUDGE_DATA_DIR", Path(__file__).parents[3] / "shared" / "data"))
+    solved, worked = folder / "gsm8k_model_solutions.jsonl", folder / "gsm8k_test.jsonl"
+    if not (solved.exists() and worked.exists()):
+        pytest.skip("JUDGE_DATA_DIR holds no GSM8K files")
+    references = {
+        row["question"]: row["answer"] for row in map(json.loads, worked.read_text().splitlines())
+    }
+    flagged: dict[bool, list[bool]] = {True: [], False: []}
+    for row in map(json.loads, solved.read_text().splitlines()[:200]):
+        prompt = Prompt("p", row["question"], references[row["question"]], "gsm8k", "train")
+        for value in row.values():
+            if isinstance(value, dict):
+                found = load_annotator("worked_reference")(prompt, answer(value["solution"]))
+                flagged[value["is_correct"]].append(found is not None)
+
+    assert sum(flagged[False]) / len(flagged[False]) > 0.85
+    assert sum(flagged[True]) / len(flagged[True]) < 0.25
+
+
 def test_the_oracle_marks_the_first_word_that_has_no_place() -> None:
     from judge_lightning.micro.grammar import render
     from judge_lightning.micro.world import problem
@@ -99,4 +138,4 @@ def test_the_oracle_marks_the_first_word_that_has_no_place() -> None:
 def test_an_unknown_annotator_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="arithmetic"):
         load_annotator("intuition")
-    assert annotator_names() == ["arithmetic", "oracle"]
+    assert annotator_names() == ["arithmetic", "oracle", "worked_reference"]

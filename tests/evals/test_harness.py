@@ -109,7 +109,7 @@ def test_likelihoods_are_the_targets(make_lm: Callable[..., JudgeDecodingLM], pa
 
 def test_a_long_text_is_scored_in_windows(make_lm: Callable[..., JudgeDecodingLM]) -> None:
     lm = make_lm("target")
-    text = "abc " * 100
+    text = "abc " * 300
     [score] = lm.loglikelihood_rolling([request("loglikelihood_rolling", text)])
     assert len(text) > lm.max_length
     assert -math.inf < score < 0

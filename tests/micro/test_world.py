@@ -88,7 +88,7 @@ def test_the_pools_share_no_question() -> None:
 
 
 def test_an_unknown_family_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="unknown micro family 'poem'.*word"):
+    with pytest.raises(UserError, match=r"unknown micro family 'poem'.*word"):
         problem("poem", 0)
 
 

@@ -168,8 +168,8 @@ def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfi
 @pytest.mark.parametrize(
     ("stage", "field", "value"),
     [
-        (train.STAGE, "judge.layer", 2),
-        (train.STAGE, "judge.layer", -3),
+        (calibrate.STAGE, "judge.layer", 2),
+        (calibrate.STAGE, "judge.layer", -3),
         (train.STAGE, "judge.lr", 0.0),
         (train.STAGE, "judge.threshold", 1.5),
         (embed.STAGE, "embed.dtype", "int4"),
