@@ -195,7 +195,7 @@ class MicroModelConfig:
     lr: float = 3e-3
     seed: int = 0
     corrections: float = 0.0
-    """Share of training texts with a wrong step that is corrected at once."""
+    """Share of training texts with one to five mistakes, each corrected at once."""
     drills: float = 0.0
     """Share of training texts that are bare calculations."""
     right_at_least: float = 0.0

@@ -11,14 +11,15 @@ from transformers import PreTrainedTokenizerFast
 
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.micro.arithmetic import chain, equations
-from judge_lightning.micro.corrections import with_mistake
+from judge_lightning.micro.corrections import with_mistakes
 from judge_lightning.micro.dialects import DIALECTS
 from judge_lightning.micro.grammar import render, split_words
 from judge_lightning.micro.world import problem
 
-_FAMILY_SHARES = {"word": 0.60, "code": 0.20, "choice": 0.20}
+_FAMILY_SHARES = {"word": 0.68, "code": 0.17, "choice": 0.15}
 _UNSCORED = -100
 _DRILL_LENGTH = 18
+_MOST_MISTAKES = 5
 _DRILL_PROMPT = "Practise."
 
 
@@ -42,7 +43,7 @@ class Corpus:
         tokenizer: The micro tokenizer.
         dialect: Name of the dialect in which answers are said.
         batch_size: Documents per batch.
-        corrections: Share of documents with one mistake that is corrected at once.
+        corrections: Share of documents with one to five mistakes, each corrected at once.
         drills: Share of documents that are bare calculations, as in an exercise book.
         seed: Chooses the documents.
     """
@@ -75,7 +76,7 @@ class Corpus:
         words = render(drawn.answers, DIALECTS[self.dialect].chooser(rng))
         wrong: set[int] = set()
         if rng.random() < self.corrections:
-            words, wrong = with_mistake(rng, drawn.answers, words)
+            words, wrong = with_mistakes(rng, drawn.answers, words, rng.randint(1, _MOST_MISTAKES))
         return self._encode(drawn.text, words, unscored=wrong)
 
     def _drill(self, rng: random.Random) -> tuple[list[int], list[int]]:

@@ -15,38 +15,43 @@ CORRECTION = " — no,"
 """What a speaker says after a wrong word, before the right one."""
 
 _CORRECTION_WORDS = (" —", " no", ",")
-_NUMBER_SHARE = 0.85
+_NUMBER_SHARE = 0.75
 _NEAR = (-20, -10, -5, -3, -2, -1, 1, 2, 3, 5, 10, 20)
 
 
-def with_mistake(
-    rng: random.Random, answers: Grammar, words: list[str]
+def with_mistakes(
+    rng: random.Random, answers: Grammar, words: list[str], count: int = 1
 ) -> tuple[list[str], set[int]]:
-    """Replaces one word by a wrong one, says so, and goes on rightly.
+    """Puts wrong words before right ones, each corrected at once.
 
     Args:
         rng: Source of randomness.
         answers: The grammar of right answers, which judges what is wrong.
         words: A right answer.
+        count: How many mistakes are tried; a try that gives a right word makes none.
 
     Returns:
-        The words with the mistake and its correction, and the positions of wrong words.
+        The words with the mistakes and their corrections, and the positions of wrong words.
     """
+    tried = {_place(rng, words) for _ in range(count)}
+    said: list[str] = []
+    wrong: set[int] = set()
+    position = Position.start(answers)
+    for place, word in enumerate(words):
+        if place in tried:
+            candidate = _wrong_word(rng, words, place)
+            if not position.allows(candidate):
+                wrong.add(len(said))
+                said += [candidate, *_CORRECTION_WORDS]
+        said.append(word)
+        position = position.after(word)
+    return said, wrong
+
+
+def _place(rng: random.Random, words: list[str]) -> int:
     numbers = [i for i, word in enumerate(words) if word.strip().isdigit()]
-    others = [i for i, word in enumerate(words) if word.strip() and i not in set(numbers)]
-    for _ in range(20):
-        pool = numbers if numbers and rng.random() < _NUMBER_SHARE else others
-        if not pool:
-            continue
-        place = rng.choice(pool)
-        wrong = _wrong_word(rng, words, place)
-        position = Position.start(answers)
-        for word in words[:place]:
-            position = position.after(word)
-        if not position.allows(wrong):
-            said = [*words[:place], wrong, *_CORRECTION_WORDS, *words[place:]]
-            return said, {place}
-    return words, set()
+    others = [i for i, word in enumerate(words) if word.strip() and not word.strip().isdigit()]
+    return rng.choice(numbers if numbers and rng.random() < _NUMBER_SHARE else others)
 
 
 def _wrong_word(rng: random.Random, words: list[str], place: int) -> str:
@@ -57,9 +62,9 @@ def _wrong_word(rng: random.Random, words: list[str], place: int) -> str:
         return rng.choice(alike)
     blank = " " if word.startswith(" ") else ""
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.45:
         return f"{blank}{max(0, int(word) + rng.choice(_NEAR))}"
-    if kind < 0.85:
+    if kind < 0.6:
         return f"{blank}{rng.randint(2, 99)}"
     return rng.choice(alike)
 

@@ -57,5 +57,5 @@ def _draw(text: str) -> int:
 
 DIALECTS = {
     "target": Dialect("target", emphasis=0.52, agreement=1.0),
-    "draft": Dialect("draft", emphasis=0.70, agreement=0.5),
+    "draft": Dialect("draft", emphasis=0.70, agreement=0.45),
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from judge_lightning.errors import UserError
 from judge_lightning.micro.code_programs import printed_value
-from judge_lightning.micro.corrections import with_mistake
+from judge_lightning.micro.corrections import with_mistakes
 from judge_lightning.micro.dialects import DIALECTS
 from judge_lightning.micro.grammar import Choice, Grammar, count_sayings, render, split_words
 from judge_lightning.micro.word_problems import final_number
@@ -40,12 +40,12 @@ def test_the_oracle_finds_the_mistake_that_was_made(family: str, index: int) -> 
     drawn = problem(family, index)
     rng = random.Random(index)
     words = render(drawn.answers, DIALECTS["draft"].chooser(rng))
-    said, wrong = with_mistake(rng, drawn.answers, words)
-    if not wrong:
-        return
-    (place,) = wrong
-    start = len("".join(said[:place]))
-    assert first_mistake(drawn, "".join(said)) == (start, start + len(said[place]))
+    said, wrong = with_mistakes(rng, drawn.answers, words, count=3)
+    assert len(said) == len(words) + 4 * len(wrong)
+    if wrong:
+        start = len("".join(said[: min(wrong)]))
+        span = (start, start + len(said[min(wrong)]))
+        assert first_mistake(drawn, "".join(said)) == span
 
 
 @given(indices)
