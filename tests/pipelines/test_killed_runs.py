@@ -25,7 +25,7 @@ STAGES = (
     "evaluate",
     "report",
 )
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 SMALL = (
     "pair=micro_small",
     "tracking=none",
