@@ -198,6 +198,8 @@ class MicroModelConfig:
     """Share of training texts with one to five mistakes, each corrected at once."""
     drills: float = 0.0
     """Share of training texts that are bare calculations."""
+    number_weight: float = 1.0
+    """Loss weight of numbers and of the word that begins a correction."""
     right_at_least: float = 0.0
     """The stage fails when the model gets a smaller share of held-out word problems right."""
     right_at_most: float = 1.0

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,10 +27,11 @@ from pipelines.composition import CONF, as_user_error, typed_config
 from pipelines.config import RunConfig, register_schemas
 from pipelines.execution import StageError, StageResult, execute
 from pipelines.graph import discover_stages, stages_of_pipeline
+from pipelines.memory import MemoryWatch
 from pipelines.plan import Plan, PlannedStage, make_plan, require_inputs
 from pipelines.plan_view import print_plan
-from pipelines.preflight import validate_run
-from pipelines.run_folder import REPORT, TERMINAL, RunFolder
+from pipelines.preflight import in_bytes, validate_run
+from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
 from pipelines.tracking import RunTracker
 
@@ -90,15 +92,23 @@ def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFo
     def on_wait(planned: PlannedStage) -> None:
         print(f"{planned.name}: another process is at it; waiting for its artifact", flush=True)
 
-    with RunTracker(
-        config.tracking,
-        folder=folder.path,
-        name=f"{config.exp}-{folder.path.name}",
-        group=config.exp,
-        settings=asdict(config),
-    ) as tracker:
+    began = time.perf_counter()
+    with (
+        MemoryWatch() as memory,
+        RunTracker(
+            config.tracking,
+            folder=folder.path,
+            name=f"{config.exp}-{folder.path.name}",
+            group=config.exp,
+            settings=asdict(config),
+        ) as tracker,
+    ):
         execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait)
-    print(f"results: {folder.path}")
+        cost = Cost(round(time.perf_counter() - began, 3), memory.peak)
+        tracker.record("run", asdict(cost))
+    folder.finished(cost)
+    took = f"{cost.seconds:.0f} s, at most {in_bytes(cost.peak_memory)} of memory"
+    print(f"results: {folder.path} ({took})")
 
 
 def status_of(action: Callable[[], object], show_traceback: bool) -> int:

@@ -33,6 +33,14 @@ class StageOutcome:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a whole run took: wall-clock seconds, and the most bytes of memory held at once."""
+
+    seconds: float
+    peak_memory: int
+
+
 class RunFolder:
     """What one run leaves for people: ``config.yaml``, ``metrics.jsonl``, ``summary.json``,
     ``report.html``.
@@ -45,6 +53,8 @@ class RunFolder:
         self.path = path
         self._config = config
         self._stages = {p.name: StageOutcome(p.key) for p in plan.selected}
+        self._results: dict[str, Any] = {}
+        self._cost: Cost | None = None
 
     @classmethod
     def create(
@@ -70,7 +80,7 @@ class RunFolder:
                 path = _new_folder(experiment / f"multirun-{time}", sweep_job)
             folder = cls(path, config, plan)
             write_text(path / "config.yaml", OmegaConf.to_yaml(composed))
-            folder._write_summary({})
+            folder._write_summary()
             point_to(root / "latest", path)
         except OSError as error:
             raise UserError(
@@ -83,23 +93,29 @@ class RunFolder:
     def stage_done(self, planned: PlannedStage, *, cached: bool, seconds: float) -> None:
         """Notes how a stage went."""
         self._stages[planned.name] = StageOutcome(planned.key, cached, round(seconds, 3))
-        self._write_summary({})
+        self._write_summary()
+
+    def finished(self, cost: Cost) -> None:
+        """Notes what the whole run took."""
+        self._cost = cost
+        self._write_summary()
 
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
         if (report / REPORT).is_file():
             shutil.copyfile(report / REPORT, self.path / REPORT)
-        summary = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
-        return self._write_summary(summary)
+        self._results = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
+        return self._write_summary()
 
-    def _write_summary(self, results: dict[str, Any]) -> dict[str, Any]:
+    def _write_summary(self) -> dict[str, Any]:
         run_specific = {
             "schema": SUMMARY_SCHEMA,
             "exp": self._config.exp,
             "pair": self._config.pair.name,
             "stages": {name: asdict(outcome) for name, outcome in self._stages.items()},
+            "run": asdict(self._cost) if self._cost else None,
         }
-        summary = {**run_specific, **results, **run_specific}
+        summary = {**run_specific, **self._results, **run_specific}
         write_json(self.path / SUMMARY, summary)
         return summary
 

@@ -1,22 +1,23 @@
 """Mistakes that are corrected at once, as people write them: "which makes 18 — no, 19".
 
-A few percent of the steps in the target's training text hold one. It is what makes a
-wrong token visible in the target's embedding: what comes next depends on whether the
-token was right.
+The target's training text holds some, in answers and in drills. It is what makes a wrong
+token visible in the target's embedding: what comes next depends on whether the token was
+right. Most of them are near misses, since those are what a weak draft writes.
 """
 
 from __future__ import annotations
 
 import random
 
-from judge_lightning.micro.grammar import Grammar, Position
+from judge_lightning.micro.grammar import Grammar, Position, split_words
 
 CORRECTION = " — no,"
 """What a speaker says after a wrong word, before the right one."""
 
-_CORRECTION_WORDS = (" —", " no", ",")
-_NUMBER_SHARE = 0.75
-_NEAR = (-20, -10, -5, -3, -2, -1, 1, 2, 3, 5, 10, 20)
+_RESULT_SHARE = 0.5
+_NUMBER_SHARE = 0.3
+_NEAR = tuple(sign * n for n in (1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 10) for sign in (1, -1))
+"""By how much a miscalculated result is off: mostly by little, as a weak model's are."""
 
 
 def with_mistakes(
@@ -42,16 +43,35 @@ def with_mistakes(
             candidate = _wrong_word(rng, words, place)
             if not position.allows(candidate):
                 wrong.add(len(said))
-                said += [candidate, *_CORRECTION_WORDS]
+                said += corrected(candidate)
         said.append(word)
         position = position.after(word)
     return said, wrong
 
 
+def corrected(wrong: str) -> list[str]:
+    """A wrong word with what its speaker says next, up to the right word."""
+    return [wrong, *split_words(CORRECTION)]
+
+
+def near_miss(rng: random.Random, number: str) -> str:
+    """A number close to a right one, with the same blank before it."""
+    blank = " " if number.startswith(" ") else ""
+    candidates = [int(number) + off for off in _NEAR if int(number) + off >= 0]
+    return f"{blank}{rng.choice(candidates)}"
+
+
 def _place(rng: random.Random, words: list[str]) -> int:
+    """Half of the mistakes are results of calculations, most others are other numbers."""
     numbers = [i for i, word in enumerate(words) if word.strip().isdigit()]
+    results = [i for i in numbers if i and words[i - 1].strip() == "="]
     others = [i for i, word in enumerate(words) if word.strip() and not word.strip().isdigit()]
-    return rng.choice(numbers if numbers and rng.random() < _NUMBER_SHARE else others)
+    kind = rng.random()
+    if results and kind < _RESULT_SHARE:
+        return rng.choice(results)
+    if numbers and kind < _RESULT_SHARE + _NUMBER_SHARE:
+        return rng.choice(numbers)
+    return rng.choice(others)
 
 
 def _wrong_word(rng: random.Random, words: list[str], place: int) -> str:
@@ -60,12 +80,11 @@ def _wrong_word(rng: random.Random, words: list[str], place: int) -> str:
     alike = [other for other in words if _form(other) == _form(word)]
     if not word.strip().isdigit():
         return rng.choice(alike)
-    blank = " " if word.startswith(" ") else ""
     kind = rng.random()
-    if kind < 0.45:
-        return f"{blank}{max(0, int(word) + rng.choice(_NEAR))}"
-    if kind < 0.6:
-        return f"{blank}{rng.randint(2, 99)}"
+    if kind < 0.7:
+        return near_miss(rng, word)
+    if kind < 0.8:
+        return f"{' ' if word.startswith(' ') else ''}{rng.randint(2, 99)}"
     return rng.choice(alike)
 
 

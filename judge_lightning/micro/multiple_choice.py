@@ -1,4 +1,8 @@
-"""Multiple choice: few-token answers, where judge decoding should change nothing."""
+"""Multiple choice: few-token answers, where judge decoding should change nothing.
+
+The value comes before its letter, so that a small model can work it out in one place and
+look it up in another.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,10 @@ from judge_lightning.micro.grammar import Grammar, fill, parse
 
 LETTERS = "ABCD"
 
-_ANSWER = "[The answer is|It is|My choice is|The right option is] {letter}."
+_ANSWER = (
+    "[The answer is|It is|My choice is|The right option is] {value},"
+    " [so it is|which is|that is|hence] {letter}."
+)
 
 
 def multiple_choice(rng: random.Random) -> tuple[str, str, Grammar]:
@@ -18,7 +25,7 @@ def multiple_choice(rng: random.Random) -> tuple[str, str, Grammar]:
     question, options, right = rng.choice((_extreme, _calculation))(rng)
     letter = LETTERS[options.index(right)]
     listed = " ".join(f"{name}) {value}" for name, value in zip(LETTERS, options, strict=True))
-    return f"{question} {listed}", letter, fill(parse(_ANSWER), {"letter": letter})
+    return f"{question} {listed}", letter, fill(parse(_ANSWER), {"value": right, "letter": letter})
 
 
 def chosen_letter(answer: str) -> str | None:

@@ -16,6 +16,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from judge_lightning.lightning_output import quiet_lightning
 from judge_lightning.micro.corpus import Batch, Corpus
+from judge_lightning.micro.corrections import CORRECTION
+from judge_lightning.micro.grammar import split_words
 
 _WARM_UP_SHARE = 0.05
 _CONTEXT = 1024
@@ -33,11 +35,16 @@ class ModelShape:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Optimisation of one micro model: AdamW with warm-up and a cosine to zero."""
+    """Optimisation of one micro model: AdamW with warm-up and a cosine to zero.
+
+    ``number_weight`` is the loss weight of numbers and of the word that begins a correction:
+    they are few and hard, while most of the loss is the free choice between phrasings.
+    """
 
     steps: int
     lr: float
     seed: int
+    number_weight: float = 1.0
 
 
 def build_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -69,6 +76,16 @@ def build_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast) -> LlamaF
     return model
 
 
+def token_weights(tokenizer: PreTrainedTokenizerFast, number_weight: float) -> Tensor:
+    """Loss weights (V,) float32 of ``Schedule.number_weight``."""
+    weights = torch.ones(len(tokenizer))
+    begins_correction = split_words(CORRECTION)[0]
+    for word, token in ((tokenizer.decode([i]), i) for i in range(len(tokenizer))):
+        if word.strip().isdigit() or word == begins_correction:
+            weights[token] = number_weight
+    return weights
+
+
 class PretrainModule(LightningModule):
     """Next-token training of one micro model on its corpus."""
 
@@ -79,16 +96,21 @@ class PretrainModule(LightningModule):
         self.model = model
         self.corpus = corpus
         self.schedule = schedule
+        self.token_weights: Tensor
         self.loss_name = f"{log_as}/loss" if log_as else "loss"
+        weights = token_weights(corpus.tokenizer, schedule.number_weight)
+        self.register_buffer("token_weights", weights, persistent=False)
 
     def train_dataloader(self) -> BatchStream:
         return BatchStream(self)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        logits = self.model(input_ids=batch.input_ids, use_cache=False).logits[:, :-1]
         wanted = batch.labels[:, 1:]
         scored = wanted != -100
-        loss = torch.nn.functional.cross_entropy(logits[scored], wanted[scored])
+        # Logits only where they are scored: prompts and padding are a third of a batch.
+        hidden = self.model.model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+        logits = self.model.lm_head(hidden[:, :-1][scored])
+        loss = torch.nn.functional.cross_entropy(logits, wanted[scored], weight=self.token_weights)
         self.log(self.loss_name, loss)
         return loss
 

@@ -18,7 +18,7 @@ class Pretrain(Stage):
     """Writes ``tokenizer/`` and one Hugging Face folder per model of ``pretrain.models``."""
 
     name = "pretrain"
-    version = 1
+    version = 2
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         return {
@@ -91,7 +91,7 @@ def _train(
             config.drills,
             config.seed,
         ),
-        Schedule(config.steps, config.lr, config.seed),
+        Schedule(config.steps, config.lr, config.seed, config.number_weight),
         context.work / "scratch" / name,
         checkpoint_every=context.config.pretrain.checkpoint_every,
         logger=context.recorder.lightning_logger(),
@@ -106,15 +106,16 @@ def _train(
 
 def _examine(context: StageContext, name: str, config: MicroModelConfig, folder: Path) -> None:
     from judge_lightning.micro.examination import share_right
+    from judge_lightning.micro.world import FAMILIES
     from judge_lightning.models.pair import ModelSource, load_model, load_tokenizer
 
-    share = share_right(
-        load_model(ModelSource(str(folder)), device="cpu"),
-        load_tokenizer(str(folder)),
-        "word",
-        context.config.pretrain.check_prompts,
-    )
-    context.recorder.metric(f"{name}/right", share)
+    examinee = load_model(ModelSource(str(folder)), device="cpu")
+    tokenizer = load_tokenizer(str(folder))
+    count = context.config.pretrain.check_prompts
+    shares = {family: share_right(examinee, tokenizer, family, count) for family in FAMILIES}
+    for family, right in shares.items():
+        context.recorder.metric(f"{name}/right/{family}", right)
+    share = shares["word"]
     if not config.right_at_least <= share <= config.right_at_most:
         raise RuntimeError(
             f"pretrain.models.{name}: {share:.1%} of held-out word problems right, wanted "
