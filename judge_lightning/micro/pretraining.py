@@ -80,7 +80,7 @@ def token_weights(tokenizer: PreTrainedTokenizerFast, number_weight: float) -> T
     """Loss weights (V,) float32 of ``Schedule.number_weight``."""
     weights = torch.ones(len(tokenizer))
     begins_correction = split_words(CORRECTION)[0]
-    for word, token in ((tokenizer.decode([i]), i) for i in range(len(tokenizer))):
+    for word, token in ((str(tokenizer.decode([i])), i) for i in range(len(tokenizer))):
         if word.strip().isdigit() or word == begins_correction:
             weights[token] = number_weight
     return weights
