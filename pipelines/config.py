@@ -13,6 +13,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from judge_lightning.models.shape import Growth
+
 
 @dataclass
 class ModelConfig:
@@ -27,6 +29,8 @@ class ModelConfig:
     """*(free)* None keeps the model on the run's device; ``auto`` shards over all GPUs."""
     shape: dict[str, Any] = field(default_factory=dict)
     """The Hub config's fields (``model_type`` included), so that a plan needs no network."""
+    grow: Growth | None = None
+    """Decode with a stand-in: this model grown into a larger shape (docs/standins.md)."""
 
 
 @dataclass

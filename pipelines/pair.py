@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
-from judge_lightning.models.fingerprint import fingerprint
-from judge_lightning.models.location import locate
 from pipelines.config import ModelConfig, PairConfig, RunConfig
+from pipelines.stand_in import described, model_fingerprint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -26,7 +24,7 @@ _WIDTH_FIELDS = ("hidden_size", "n_embd", "d_model", "dim")
 def model_settings(model: ModelConfig) -> dict[str, Any]:
     """What of a model can change a result: its content, not where it lies or on what it runs."""
     return {
-        "fingerprint": fingerprint(model.path, model.revision),
+        "fingerprint": model_fingerprint(model),
         "dtype": model.dtype,
         "quantization": model.quantization,
     }
@@ -46,11 +44,11 @@ def pair_settings(pair: PairConfig) -> dict[str, Any]:
 
 
 def target_shape(config: RunConfig) -> tuple[int, int] | None:
-    """Layers and hidden size of the target, from its description; None when not known yet."""
-    located = locate(config.pair.target.path)
-    shape: dict[str, Any] = dict(config.pair.target.shape)
-    if isinstance(located, Path):
-        shape = json.loads((located / "config.json").read_text(encoding="utf-8"))
+    """Layers and hidden size of the target, from its description; None when not known yet.
+
+    Of a stand-in they are the seed's, which is what the judge is trained on.
+    """
+    shape = described(config.pair.target)
     shape = {**shape, **(shape.get("text_config") or {})}
     layers = next((shape[name] for name in _LAYER_FIELDS if name in shape), None)
     width = next((shape[name] for name in _WIDTH_FIELDS if name in shape), None)
@@ -89,7 +87,12 @@ def _source(model: ModelConfig) -> ModelSource:
     from judge_lightning.models.pair import ModelSource
 
     return ModelSource(
-        model.path, model.revision, model.dtype, model.quantization, model.device_map
+        model.path,
+        model.revision,
+        model.dtype,
+        model.quantization,
+        model.device_map,
+        model.grow,
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from pipelines.config import RunConfig
 from pipelines.plan import SHORT_KEY, Plan, PlannedStage
 from pipelines.preflight import ModelSizes, disk_needs, in_bytes, model_sizes
+from pipelines.stand_in import describe_stand_in
 from pipelines.store import State
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -24,6 +25,8 @@ def print_plan(plan: Plan, config: RunConfig) -> None:
     console.print(f"[bold]{config.exp}[/]{pair}: the plan; nothing is run")
     console.print(stage_table(plan))
     console.print(f"{len(plan.to_run)} of {len(plan.selected)} stages would run")
+    if stand_in := describe_stand_in(config.pair) if config.pipeline == "judge" else "":
+        console.print(f"a stand-in: {stand_in}", soft_wrap=True)
     sizes = model_sizes(config.pair) if config.pipeline == "judge" else {}
     if sizes:
         console.print(model_table(sizes))
@@ -60,7 +63,7 @@ def model_table(sizes: ModelSizes) -> Table:
     for role, (model, size) in sizes.items():
         table.add_row(
             role,
-            model.path,
+            f"{model.path} (stand-in)" if model.grow is not None else model.path,
             f"{size.parameters:,}",
             f"{in_bytes(size.weights)} ({model.quantization or model.dtype})",
             in_bytes(size.cache_per_token),

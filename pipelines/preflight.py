@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
 from pipelines.plan import Plan
+from pipelines.stand_in import check_stand_ins
 from pipelines.tracking import check_tracking
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     check_tracking(config.tracking)
     check_writable("artifacts_dir", Path(config.artifacts_dir))
     check_writable("output_dir", Path(config.output_dir))
+    if config.pipeline == "judge":
+        check_stand_ins(config.pair)
     for planned in plan.to_run:
         planned.stage.validate(config)
     if not config.dry_run:
@@ -115,6 +118,7 @@ def model_sizes(pair: PairConfig) -> ModelSizes:
                 dtype=model.dtype,
                 quantization=model.quantization,
                 revision=model.revision,
+                growth=model.grow,
             ),
         )
         for role, model in (("target", pair.target), ("draft", pair.draft))

@@ -17,6 +17,7 @@ from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.durable import point_to, write_json, write_text
 from pipelines.plan import Plan, PlannedStage
+from pipelines.stand_in import describe_stand_in
 
 SUMMARY = "summary.json"
 SUMMARY_SCHEMA = 1
@@ -112,6 +113,7 @@ class RunFolder:
             "schema": SUMMARY_SCHEMA,
             "exp": self._config.exp,
             "pair": self._config.pair.name,
+            "stand_in": describe_stand_in(self._config.pair) or None,
             "stages": {name: asdict(outcome) for name, outcome in self._stages.items()},
             "run": asdict(self._cost) if self._cost else None,
         }

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -85,6 +85,7 @@ def grow(
     *,
     dtype: torch.dtype = torch.float32,
     places: Mapping[str, Any] | None = None,
+    finish_block: Callable[[nn.Module], None] | None = None,
     random_seed: int = 0,
 ) -> LlamaForCausalLM:
     """Builds the grown model module by module; no weight is ever held twice or in another dtype.
@@ -95,6 +96,7 @@ def grow(
         dtype: Of the grown weights; the seed's are scaled in float32 and rounded to it once.
         places: Where the modules go, as an accelerate device map (module name to device, ``""``
             for all); None: the CPU.
+        finish_block: What is done to each block once it has its weights (quantization).
         random_seed: Of the weights that do not matter; the same seed, shape, dtype and kind of
             device give the same weights.
 
@@ -118,6 +120,8 @@ def grow(
     for number, block in enumerate(inner.layers):
         randomise(f"model.layers.{number}", block)
         writer.block(block, seed_blocks.get(number))
+        if finish_block is not None:
+            finish_block(block)
     randomise("model.norm", inner.norm)
     writer.norm(inner.norm.weight, old.norm.weight)
     if config.tie_word_embeddings:

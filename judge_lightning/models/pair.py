@@ -17,6 +17,7 @@ from transformers import (
 
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import EMBEDDED, locate
+from judge_lightning.models.shape import Growth
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ModelSource:
 
     ``path`` is a folder, a Hub name or ``micro:<name>``. ``quantization`` is None, ``int8`` or
     ``nf4`` (bitsandbytes). ``device_map`` None keeps the model on one device, ``auto`` shards
-    it over all GPUs.
+    it over all GPUs. ``grow`` makes a stand-in of it, in a larger shape (``models.growth``).
     """
 
     path: str
@@ -33,6 +34,7 @@ class ModelSource:
     dtype: str = "float32"
     quantization: str | None = None
     device_map: str | None = None
+    grow: Growth | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ def load_model(source: ModelSource, device: str = "auto") -> PreTrainedModel:
     """Loads one causal LM from safetensors, without running code from the Hub.
 
     Raises:
-        UserError: It cannot be found or loaded, or its dtype or quantization is unknown.
+        UserError: It cannot be found or loaded, its dtype or quantization is unknown, or it
+            cannot be grown as asked for.
     """
+    if source.grow is not None:
+        return _load_grown(source, source.grow, device)
     located = locate(source.path)
     place = {"": pick_device(device)} if source.device_map is None else source.device_map
     try:
@@ -93,6 +98,23 @@ def load_model(source: ModelSource, device: str = "auto") -> PreTrainedModel:
         raise UserError(source.path, _first_line(error), _HINT) from error
     model.eval()
     return model
+
+
+def _load_grown(source: ModelSource, growth: Growth, device: str) -> PreTrainedModel:
+    """Loads the seed in float32, so that its weights are rounded once, when they are grown."""
+    from judge_lightning.models.stand_in import load_stand_in
+
+    dtype = _dtype(source.dtype)
+    _quantization(source)
+    seed = load_model(ModelSource(source.path, source.revision), "cpu")
+    return load_stand_in(
+        seed,
+        growth,
+        dtype=dtype,
+        quantization=source.quantization,
+        device=pick_device(device),
+        device_map=source.device_map,
+    )
 
 
 def load_tokenizer(

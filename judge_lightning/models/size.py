@@ -9,6 +9,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import locate
+from judge_lightning.models.shape import Growth
 
 _DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTIZED_BYTES = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
@@ -36,6 +37,7 @@ def measure_size(
     dtype: str = "float32",
     quantization: str | None = None,
     revision: str | None = None,
+    growth: Growth | None = None,
 ) -> ModelSize:
     """Counts a model's weights exactly, by building it without memory (torch's meta device).
 
@@ -46,9 +48,11 @@ def measure_size(
         dtype: Of the weights that are not quantized, and of the cache.
         quantization: None, ``int8`` or ``nf4``: of all linear layers but the output head.
         revision: Of a Hub name.
+        growth: What the model is grown into; the download stays the seed's.
 
     Raises:
-        UserError: The shape is missing or wrong, or dtype or quantization is unknown.
+        UserError: The shape is missing or wrong, the model cannot be grown as asked
+            for, or dtype or quantization is unknown.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -61,6 +65,13 @@ def measure_size(
     config = _config(located, shape, revision)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    download = _download(located, model.num_parameters(), config, revision)
+    if growth is not None:
+        from judge_lightning.models.growth import grown_config, grown_shell
+
+        used_ids = config.vocab_size
+        config = grown_config(config, growth)
+        model = grown_shell(config, used_ids, torch.float32)
     width = _DTYPE_BYTES[dtype]
     parameters = sum(parameter.numel() for parameter in model.parameters())
     weights = parameters * width
@@ -74,7 +85,7 @@ def measure_size(
         parameters=parameters,
         weights=weights,
         cache_per_token=_cache_per_token(config) * width,
-        download=_download(located, parameters, config, revision),
+        download=download,
     )
 
 

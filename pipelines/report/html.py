@@ -69,6 +69,7 @@ def render_html(material: Material) -> str:
         speculative=SPECULATIVE,
         agreement=wording.agreement(material),
         slow_note=wording.draft_cost(material),
+        stand_in_note=wording.stand_in_note(material),
         tasks=material.results,
         paired=material.paired,
         families=material.families if set(SPECULATIVE) <= rows.keys() else {},

@@ -20,7 +20,10 @@ ByDecoder = dict[str, DecoderStatistics]
 
 @dataclass(frozen=True)
 class Identity:
-    """What the run was: its experiment, its pair, and the family that the headline is about."""
+    """What the run was: its experiment, its pair, and the family that the headline is about.
+
+    ``stand_in`` says which models were grown into another shape; empty where none was.
+    """
 
     exp: str
     pair: str
@@ -28,6 +31,7 @@ class Identity:
     draft_length: int
     temperature: float
     decoders: tuple[str, ...]
+    stand_in: str = ""
 
 
 @dataclass(frozen=True)

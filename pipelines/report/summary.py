@@ -14,12 +14,14 @@ def summarise(material: Material) -> dict[str, Any]:
     """The summary as plain JSON values (DESIGN, section 7).
 
     ``decode`` is about the headline family; ``families`` has the same per prompt family.
+    ``stand_in`` says which models are grown, null for a pair of real ones.
     ``stages`` holds what a report can know, the keys; the run adds what it computed itself.
     """
     return {
         "schema": SCHEMA,
         "exp": material.identity.exp,
         "pair": material.identity.pair,
+        "stand_in": material.identity.stand_in or None,
         "stages": {name: {"key": one.key} for name, one in material.manifests.items()},
         "verdict": verdict(material),
         "court": _court(material),

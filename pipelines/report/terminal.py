@@ -20,6 +20,8 @@ def render_terminal(material: Material) -> str:
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False)
     console.print(f"\n{wording.verdict_sentence(material)}\n", markup=False, highlight=False)
+    if note := wording.stand_in_note(material):
+        console.print(f"{note}\n", markup=False, highlight=False)
     console.print(_headline(material))
     if material.results:
         console.print(_quality(material))
@@ -29,8 +31,9 @@ def render_terminal(material: Material) -> str:
 def _headline(material: Material) -> Table:
     identity = material.identity
     prompts = material.headline["target"].prompts
+    label = "stand-in: " if identity.stand_in else ""
     table = Table(
-        title=f"{prompts} held-out '{identity.headline}' prompts, draft length"
+        title=f"{label}{prompts} held-out '{identity.headline}' prompts, draft length"
         f" {identity.draft_length}, one prompt at a time",
         title_justify="left",
         box=box.SIMPLE_HEAD,

@@ -76,7 +76,8 @@ def speed(material: Material) -> Finding | None:
     if "exact" in rows:
         sentence += f"; standard speculative decoding reaches {rows['exact'].speedup:.2f}×"
     tone = "good" if judge.speedup > 1.05 else "even" if judge.speedup > 0.95 else "bad"
-    return Finding("Speed", f"{judge.speedup:.2f}×", sentence, tone)
+    label = "Speed of a stand-in" if material.identity.stand_in else "Speed"
+    return Finding(label, f"{judge.speedup:.2f}×", sentence, tone)
 
 
 def findings(material: Material) -> list[Finding]:
@@ -103,6 +104,18 @@ def verdict_sentence(material: Material) -> str:
         quality = f"with {change.value * 100:.1f} percentage points more right answers"
     subject = "Judge decoding keeps"
     return f"{subject} {factor} draft tokens as standard speculative decoding, {quality}."
+
+
+def stand_in_note(material: Material) -> str:
+    """What a reader has to know of a pair with grown models; empty for any other pair."""
+    what = material.identity.stand_in
+    if not what:
+        return ""
+    return (
+        f"Measured on a stand-in: {what}. A grown model writes what its seed writes and costs"
+        " what its shape costs: tokens kept and answers are the seeds' own, and the speed is not"
+        " that of a model trained at this size."
+    )
 
 
 def significance(change: Estimate) -> str:

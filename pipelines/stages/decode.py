@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
-from pipelines.pair import model_settings, pair_loader, pair_settings
+from pipelines.pair import pair_loader, pair_settings
 from pipelines.stage import Stage, StageContext
+from pipelines.stand_in import grow_judge, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
     from evals.comparison import Comparison
@@ -54,7 +55,8 @@ class Decode(Stage):
                 f"use one of {', '.join(sorted(families))}",
             )
         if config.engine.judge_path is not None:
-            _load_head(Path(config.engine.judge_path), _target(config))
+            seed = model_fingerprint(seed_of(config.pair.target))
+            _load_head(Path(config.engine.judge_path), seed)
 
     def run(self, context: StageContext) -> None:
         from evals.comparison import plan_shards, run_comparison
@@ -98,20 +100,27 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
 
 
 def judge_folder(context: StageContext) -> Path:
-    """The judge to decode with: the one that is configured, else the one that was trained."""
-    path = context.config.engine.judge_path
-    return Path(path) if path is not None else context.inputs["calibrate"] / "judge"
+    """The judge to decode with: the one that is configured, else the one that was trained.
+
+    A stand-in gets its seed's judge, grown with it, in the stage's scratch folder.
+    """
+    path, target = context.config.engine.judge_path, context.config.pair.target
+    folder = Path(path) if path is not None else context.inputs["calibrate"] / "judge"
+    if target.grow is None:
+        return folder
+    return grow_judge(folder, target, context.work / "scratch" / "judge")
 
 
 def _comparison(config: RunConfig, judge: Path, threads: int) -> Comparison:
     from evals.comparison import Comparison
 
     judged = "judge" in config.verifier.decoders
+    target = model_fingerprint(config.pair.target)
     if judged:
-        _load_head(judge, _target(config))
+        _load_head(judge, target)
     return Comparison(
         load_pair=pair_loader(config),
-        load_head=partial(_load_head, judge, _target(config)) if judged else None,
+        load_head=partial(_load_head, judge, target) if judged else None,
         decoders=tuple(config.verifier.decoders),
         draft_length=config.engine.draft_length,
         max_new_tokens=config.engine.max_new_tokens,
@@ -125,10 +134,6 @@ def _workers(config: RunConfig) -> int:
     """A model that is sharded over all GPUs leaves none for a second process."""
     sharded = config.pair.target.device_map is not None
     return config.engine.workers or (1 if sharded else 0)
-
-
-def _target(config: RunConfig) -> str:
-    return str(model_settings(config.pair.target)["fingerprint"])
 
 
 def _load_head(folder: Path, target: str) -> Any:

@@ -9,6 +9,7 @@ from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_model, model_settings, target_shape
 from pipelines.stage import Stage, StageContext
+from pipelines.stand_in import model_fingerprint, seed_of
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 _UNKNOWN_COUNT = 1000
@@ -24,7 +25,7 @@ class Embed(Stage):
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The target, and how its states are stored."""
         return {
-            "target": model_settings(config.pair.target),
+            "target": model_settings(seed_of(config.pair.target)),
             "dtype": config.embed.dtype,
             "shard_tokens": config.embed.shard_tokens,
         }
@@ -60,13 +61,13 @@ class Embed(Stage):
         groups = plan_shards(read_records(path, LabelledTuple), config.embed.shard_tokens)
         total = sum(1 for _ in groups)
         shards = embed_tuples(
-            load_pair_model(config, config.pair.target),
+            load_pair_model(config, seed_of(config.pair.target)),
             read_records(path, LabelledTuple),
             context.work,
             dtype=config.embed.dtype,
             shard_tokens=config.embed.shard_tokens,
             batch_size=config.embed.batch_size,
-            target=model_settings(config.pair.target)["fingerprint"],
+            target=model_fingerprint(seed_of(config.pair.target)),
         )
         tokens = mistakes = 0
         for shard in context.recorder.progress(shards, total=total, unit="shard"):

@@ -20,6 +20,7 @@ from pipelines.pair import (
     pair_settings,
 )
 from pipelines.stage import Stage, StageContext
+from pipelines.stand_in import model_fingerprint, seed_of
 
 TARGET = "target"
 COURT_SPLITS = ("train", "validation", "calibration")
@@ -58,7 +59,7 @@ class Mine(Stage):
                 }
                 for author, drafter in _authors(config).items()
             },
-            "tokenizer": model_settings(config.pair.target)["fingerprint"],
+            "tokenizer": model_fingerprint(seed_of(config.pair.target)),
             "chat_template": pair_settings(config.pair)["chat_template"],
             "max_new_tokens": config.mine.max_new_tokens,
             "shard_size": config.mine.shard_size,
@@ -102,7 +103,7 @@ def _authors(config: RunConfig) -> dict[str, DrafterConfig]:
 
 def _model(config: RunConfig, drafter: DrafterConfig) -> ModelConfig:
     if drafter.model in (TARGET, "draft"):
-        return config.pair.target if drafter.model == TARGET else config.pair.draft
+        return seed_of(config.pair.target if drafter.model == TARGET else config.pair.draft)
     return replace(ModelConfig(), path=drafter.model, dtype=config.pair.draft.dtype)
 
 

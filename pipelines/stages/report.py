@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.config import RunConfig
 from pipelines.stage import Stage, StageContext
+from pipelines.stand_in import describe_stand_in
 
 
 class Report(Stage):
@@ -20,6 +21,7 @@ class Report(Stage):
         return {
             "exp": config.exp,
             "pair": config.pair.name,
+            "stand_in": describe_stand_in(config.pair),
             "headline": config.eval.headline,
             "draft_length": config.engine.draft_length,
             "temperature": config.engine.temperature,

@@ -14,6 +14,7 @@ from evals.examples import read_examples
 from evals.generations import read_generations
 from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.errors import UserError
+from judge_lightning.models.shape import Growth
 from pipelines.config import (
     EngineConfig,
     EvalConfig,
@@ -98,6 +99,20 @@ def test_decode_measures_every_decoder_on_every_family(decoded: StageContext) ->
     assert metrics["target/word/speedup"] == 1.0
 
 
+def test_a_stand_in_answers_as_its_seed_and_is_judged_by_its_seeds_judge(
+    config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    config.pair.target.grow = Growth(hidden_size=64, num_hidden_layers=5)
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path}
+    grown = run(Decode(), config, tmp_path / "grown", **folders)
+    for decoder in DECODERS:
+        expected = [row.token_ids for row in read_generations(decoded.work, decoder)]
+        assert [row.token_ids for row in read_generations(grown.work, decoder)] == expected
+    Decode().validate(word_problems(config))
+    evaluated = run(Evaluate(), config, tmp_path / "evaluated", decode=grown.work, **folders)
+    assert (evaluated.work / "results.json").is_file()
+
+
 def test_only_timings_are_volatile(decoded: StageContext) -> None:
     assert decoded.volatile == {path.name for path in decoded.work.glob("timings-*")}
 
@@ -129,11 +144,15 @@ def test_evaluate_uses_the_generations_of_decode(
         assert answer == judged[example.prompt_id]
 
 
-def test_a_judge_of_another_target_is_refused_before_any_work(config: RunConfig) -> None:
+def word_problems(config: RunConfig) -> RunConfig:
     config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    return config
+
+
+def test_a_judge_of_another_target_is_refused_before_any_work(config: RunConfig) -> None:
     config.pair.target.path = config.pair.draft.path
     with pytest.raises(UserError, match=r"judge_config\.json: was trained on target"):
-        Decode().validate(config)
+        Decode().validate(word_problems(config))
 
 
 def test_a_judge_that_is_missing_is_refused(config: RunConfig) -> None:

@@ -193,7 +193,7 @@ def test_a_run_leaves_its_config_summary_report_and_metrics(
     ]
     assert "lr: 2.0" in (latest / "config.yaml").read_text()
     summary = json.loads((latest / "summary.json").read_text())
-    assert list(summary) == ["schema", "exp", "pair", "stages", "judge"]
+    assert list(summary) == ["schema", "exp", "pair", "stand_in", "stages", "judge"]
     assert summary["exp"] == "quickstart"
     assert summary["stages"]["total"]["cached"] is False
     assert summary["stages"]["total"]["seconds"] >= 0

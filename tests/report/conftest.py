@@ -63,6 +63,13 @@ def material(artifacts: dict[str, Path]) -> Material:
 
 
 @pytest.fixture
+def stand_in_material(artifacts: dict[str, Path]) -> Material:
+    """The same run with a target that was grown."""
+    what = "target is micro:target grown to 8192 wide, 40 of 80 layers"
+    return read_material(replace(IDENTITY, stand_in=what), artifacts)
+
+
+@pytest.fixture
 def material_of(tmp_path: Path) -> Callable[..., Material]:
     """Makes the material of a changed scenario."""
 

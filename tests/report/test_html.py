@@ -11,6 +11,7 @@ import pytest
 from pipelines.report.charts import Axis, Series, histogram, line_chart, percent_ticks
 from pipelines.report.html import render_html
 from pipelines.report.material import Material
+from pipelines.report.terminal import render_terminal
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -84,6 +85,19 @@ def test_every_section_is_there(material: Material) -> None:
         "Where this comes from",
     ):
         assert heading in text
+
+
+def test_a_stand_in_is_named_in_the_headline_tables_caption_and_at_its_speed(
+    material: Material, stand_in_material: Material
+) -> None:
+    page = render_html(stand_in_material)
+    parse(page)
+    caption = page.partition("<caption>")[2].partition("</caption>")[0]
+    assert "stand-in: target is micro:target grown to 8192 wide, 40 of 80 layers" in caption
+    assert "Speed of a stand-in" in page
+    assert "stand-in: 40 held-out" in render_terminal(stand_in_material)
+    for text in (render_html(material), render_terminal(material)):
+        assert "stand-in" not in text
 
 
 def test_failures_are_shown_beside_what_worked(material: Material) -> None:

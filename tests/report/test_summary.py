@@ -11,6 +11,8 @@ from evals.decoders import DECODERS
 from pipelines.report.material import Material
 from pipelines.report.summary import summarise
 
+STAND_IN = "target is micro:target grown to 8192 wide, 40 of 80 layers"
+
 
 def test_the_promised_keys_are_there(material: Material) -> None:
     summary = summarise(material)
@@ -49,3 +51,10 @@ def test_the_verdict_compares_the_judge_with_exact_and_with_the_target(material:
 
 def test_a_rounding_tie_is_counted(material_of: Callable[..., Material]) -> None:
     assert summarise(material_of())["verdict"]["exact_rounding_ties"] == 0
+
+
+def test_a_stand_in_is_named_and_a_real_pair_has_none(
+    material: Material, stand_in_material: Material
+) -> None:
+    assert summarise(material)["stand_in"] is None
+    assert summarise(stand_in_material)["stand_in"] == STAND_IN
