@@ -37,7 +37,7 @@ def load_stand_in(
     assert isinstance(seed, LlamaForCausalLM)
     places: dict[str, Any] = {"": device}
     if device_map is not None:
-        places = _spread(seed, growth, dtype)
+        places = _spread(seed, growth, dtype, quantized=quantization is not None)
     finish = partial(_quantize, quantization, dtype) if quantization else None
     model = grow(seed, growth, dtype=dtype, places=places, finish_block=finish)
     if len(set(places.values())) > 1:
@@ -47,20 +47,26 @@ def load_stand_in(
     return model
 
 
-def _spread(seed: LlamaForCausalLM, growth: Growth, dtype: torch.dtype) -> dict[str, Any]:
+def _spread(
+    seed: LlamaForCausalLM, growth: Growth, dtype: torch.dtype, *, quantized: bool
+) -> dict[str, Any]:
     """An accelerate device map with whole blocks, in the order in which they run."""
     from accelerate import infer_auto_device_map
 
     config = grown_config(seed.config, growth)
     shell = grown_shell(config, seed.config.vocab_size, dtype)
-    places = dict(infer_auto_device_map(shell, no_split_module_classes=["LlamaDecoderLayer"]))
+    places = infer_auto_device_map(
+        shell,
+        no_split_module_classes=["LlamaDecoderLayer"],
+        dtype=torch.int8 if quantized else dtype,
+    )
     if "disk" in places.values():
         raise UserError(
             "grow",
             f"{shell.num_parameters():,} parameters in {dtype} do not fit this machine's memory",
             "build fewer layers (grow.built_layers) or quantize",
         )
-    return places
+    return dict(places)
 
 
 def _quantize(kind: str, dtype: torch.dtype, block: nn.Module) -> None:

@@ -132,3 +132,19 @@ def test_the_plan_says_that_it_is_a_stand_in_and_how_large(
     assert "a stand-in: target is micro:target grown to 256 wide, 48 layers" in out
     assert "micro:target (stand-in)" in out
     assert "40,371,968" in out
+
+
+def test_the_cpu_stand_in_writes_what_the_micro_target_writes() -> None:
+    import torch
+
+    from pipelines.pair import pair_loader
+
+    question = "Tom has 12 apples. He buys 7 more. How many apples does Tom have?"
+    answers = []
+    for name in ("micro", "standin_cpu"):
+        pair = pair_loader(config_of(name, "engine.device=cpu"))()
+        ids = pair.tokenizer(question, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            answers.append(pair.target.generate(ids, do_sample=False, max_new_tokens=40))
+    assert answers[0].shape[1] > 20
+    assert torch.equal(*answers)
