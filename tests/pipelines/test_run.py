@@ -193,10 +193,12 @@ def test_a_run_leaves_its_config_summary_report_and_metrics(
     ]
     assert "lr: 2.0" in (latest / "config.yaml").read_text()
     summary = json.loads((latest / "summary.json").read_text())
-    assert list(summary) == ["schema", "exp", "pair", "stand_in", "stages", "judge"]
+    assert list(summary) == ["schema", "exp", "pair", "stand_in", "stages", "run", "judge"]
     assert summary["exp"] == "quickstart"
     assert summary["stages"]["total"]["cached"] is False
     assert summary["stages"]["total"]["seconds"] >= 0
+    assert summary["run"]["seconds"] >= summary["stages"]["total"]["seconds"]
+    assert summary["run"]["peak_memory"] > 10 * 2**20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "outputs"]
 
 
