@@ -17,6 +17,6 @@ def asset_path(name: str) -> Path:
     """
     folder = ASSETS / name
     if not folder.is_dir():
-        known = sorted(entry.name for entry in ASSETS.iterdir()) if ASSETS.is_dir() else []
+        known = sorted(entry.name for entry in ASSETS.iterdir() if entry.is_dir())
         raise UserError("pair", f"no embedded model is called {name!r}", f"one of {known}")
     return folder
