@@ -8,23 +8,33 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from judge_lightning.decoding.cached_model import CachedModel, input_device
+from judge_lightning.decoding.cached_model import input_device
+from judge_lightning.decoding.engine import Engine, make_engine
 from judge_lightning.decoding.request import (
     EosTokens,
-    check_request,
+    Request,
     distribution,
     draw,
-    final_length,
-    stop_tokens,
+    make_request,
 )
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 
 
 class AutoregressiveDecoder:
-    """Decodes with one model alone: the target's or the draft's baseline."""
+    """Decodes with one model alone: the target's or the draft's baseline.
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    Args:
+        model: Any causal LM of transformers, on any device or sharded.
+        engine: That of ``SpeculativeDecoder``.
+
+    Raises:
+        UserError: The engine cannot run this model.
+    """
+
+    def __init__(self, model: PreTrainedModel, engine: str | Engine = "eager") -> None:
         self.model = model
+        self.engine = make_engine(engine)
+        self.engine.admit_alone(model)
 
     def generate(
         self,
@@ -38,34 +48,30 @@ class AutoregressiveDecoder:
 
         The arguments are those of ``SpeculativeDecoder.generate``.
         """
-        check_request(input_ids, max_new_tokens, temperature)
-        end = final_length(self.model, input_ids.shape[1], max_new_tokens)
-        stops = stop_tokens(self.model, eos_token_id)
+        request = make_request(
+            self.model, input_ids, max_new_tokens, eos_token_id, temperature, generator
+        )
         with torch.inference_mode():
-            trace = self._decode(input_ids, end, stops, temperature, generator)
+            self.engine.prepare_alone(self.model, request)
+            trace = self._decode(request)
         return DecodeOutput(torch.cat((input_ids, input_ids.new_tensor([trace.tokens])), 1), trace)
 
-    def _decode(
-        self,
-        input_ids: Tensor,
-        end: int,
-        stops: frozenset[int],
-        temperature: float,
-        generator: torch.Generator | None,
-    ) -> Trace:
-        model = CachedModel(self.model)
-        tokens = input_ids.to(input_device(self.model))
+    def _decode(self, request: Request) -> Trace:
         trace = Trace()
-        for _ in range(end - input_ids.shape[1]):
-            started = perf_counter()
-            logits = model.read(tokens, keep=1)
-            if temperature > 0:
-                tokens = draw(distribution(logits, temperature), generator).unsqueeze(0)
-            else:
-                tokens = logits.argmax(-1, keepdim=True)
-            model.forget_after(model.length)
-            token = int(tokens)
-            trace.cycles.append(Cycle([], 0, [], None, token, perf_counter() - started))
-            if token in stops:
-                break
+        tokens = request.prompt.to(input_device(self.model))
+        started = perf_counter()
+        with self.engine.monologue(self.model, request) as monologue:
+            for _ in range(request.end - request.prompt.shape[1]):
+                logits = monologue.read(tokens)  # (1, V)
+                if request.temperature > 0:
+                    tokens = draw(distribution(logits, request.temperature), request.generator)
+                    tokens = tokens.unsqueeze(0)
+                else:
+                    tokens = logits.argmax(-1, keepdim=True)
+                token = int(tokens)
+                ended = perf_counter()
+                trace.cycles.append(Cycle([], 0, [], None, token, ended - started))
+                started = ended
+                if token in request.stops:
+                    break
         return trace

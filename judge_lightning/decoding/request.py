@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,42 @@ from transformers import PreTrainedModel
 from judge_lightning.errors import UserError
 
 EosTokens = int | Sequence[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of ``generate``: its prompt (1, T) long, the length at which it ends at the
+    latest, the tokens that end it before, and how its tokens are drawn (0 is greedy)."""
+
+    prompt: Tensor
+    end: int
+    stops: frozenset[int]
+    temperature: float
+    generator: torch.Generator | None
+
+
+def make_request(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    max_new_tokens: int,
+    eos_token_id: EosTokens,
+    temperature: float,
+    generator: torch.Generator | None,
+) -> Request:
+    """Checks what ``generate`` was given; ``model`` is the one whose answer it is.
+
+    Raises:
+        UserError: A prompt of another shape or longer than the model's positions, or a limit or
+            temperature that makes no sense.
+    """
+    check_request(input_ids, max_new_tokens, temperature)
+    return Request(
+        input_ids,
+        final_length(model, input_ids.shape[1], max_new_tokens),
+        stop_tokens(model, eos_token_id),
+        temperature,
+        generator,
+    )
 
 
 def check_request(input_ids: Tensor, max_new_tokens: int, temperature: float) -> None:
@@ -36,6 +73,15 @@ def longest_sequence(model: PreTrainedModel) -> int:
     config: Any = model.config
     text_config = config.get_text_config(decoder=True)
     return getattr(text_config, "max_position_embeddings", None) or sys.maxsize
+
+
+def room_for_proposals(draft: PreTrainedModel, draft_length: int, n: int, end: int) -> int:
+    """How many tokens may be proposed behind ``n`` decided ones, 0 to ``draft_length``.
+
+    The target's own token needs a place before ``end``, and the draft reads all but the last
+    proposal within its positions.
+    """
+    return max(0, min(draft_length, end - n - 1, longest_sequence(draft) - n + 1))
 
 
 def vocabulary_size(model: PreTrainedModel) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder
+from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig
 from judge_lightning.models.hidden_states import HiddenStateTap
@@ -102,8 +103,10 @@ def test_proposals_that_were_drafted_past_an_eos_do_not_count(
     """On a GPU the draft does not look at its tokens, so blocks go on behind an EOS."""
     target, draft = llama
     eos = int(greedy(target, prompt, 3, eos=None)[0, -1])
-    looking, blind = (SpeculativeDecoder(target, draft, Exact(), 8) for _ in range(2))
-    blind._looks_are_free = False
+    looking, blind = (
+        SpeculativeDecoder(target, draft, Exact(), 8, engine=EagerEngine(looks_are_free=looks))
+        for looks in (True, False)
+    )
     expected = looking.generate(prompt, 20, eos_token_id=eos)
     output = blind.generate(prompt, 20, eos_token_id=eos)
     assert output.trace.to_json() == expected.trace.to_json()

@@ -1,0 +1,124 @@
+"""The eager engine: plain PyTorch and dynamic caches, for every model, greedy or sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from judge_lightning.decoding.cached_model import CachedModel, input_device
+from judge_lightning.decoding.engine import Roles
+from judge_lightning.decoding.request import (
+    Request,
+    distribution,
+    draw,
+    room_for_proposals,
+    vocabulary_size,
+)
+from judge_lightning.models.hidden_states import HiddenStateTap
+
+
+class EagerEngine:
+    """Holds nothing between answers. ``looks_are_free`` None: a look is free on the CPU."""
+
+    compile_seconds = 0.0
+
+    def __init__(self, looks_are_free: bool | None = None) -> None:
+        self._looks_are_free = looks_are_free
+
+    def admit(self, roles: Roles) -> None:
+        """Every pair will do; a cache that cannot be rolled back is refused when it is made."""
+
+    def admit_alone(self, model: PreTrainedModel) -> None:
+        """Every model will do."""
+
+    def prepare(self, roles: Roles, request: Request) -> None:
+        """Nothing is made ahead."""
+
+    def prepare_alone(self, model: PreTrainedModel, request: Request) -> None:
+        """Nothing is made ahead."""
+
+    @contextmanager
+    def speculate(self, roles: Roles, request: Request) -> Iterator[EagerSpeculation]:
+        """Starts one answer; the hook on the verifier's layer goes with it."""
+        layer = roles.layer
+        free = input_device(roles.target).type == "cpu"
+        if self._looks_are_free is not None:
+            free = self._looks_are_free
+        with nullcontext() if layer is None else HiddenStateTap(roles.target, [layer]) as tap:
+            yield EagerSpeculation(roles, request, tap, free)
+
+    @contextmanager
+    def monologue(self, model: PreTrainedModel, request: Request) -> Iterator[EagerMonologue]:
+        """Starts one answer of a model alone."""
+        yield EagerMonologue(model)
+
+
+class EagerSpeculation:
+    """``Speculation`` over two dynamic caches."""
+
+    def __init__(
+        self, roles: Roles, request: Request, tap: HiddenStateTap | None, looks_are_free: bool
+    ) -> None:
+        device = input_device(roles.target)
+        self.tokens = torch.empty((1, request.end), dtype=torch.long, device=device)
+        self.tokens[:, : request.prompt.shape[1]] = request.prompt
+        self._target, self._draft = CachedModel(roles.target), CachedModel(roles.draft)
+        self._roles = roles
+        self._request = request
+        self._tap = tap
+        self._looks_are_free = looks_are_free
+        self._vocabulary = vocabulary_size(roles.target)
+
+    def propose(self, n: int) -> tuple[int, Tensor | None]:
+        """A cycle's first read also takes in what the target wrote since the last one."""
+        tokens, draft, request = self.tokens, self._draft, self._request
+        m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
+        rows: list[Tensor] = []
+        for i in range(n, n + m):
+            logits = draft.read(tokens[:, draft.length : i], keep=1)[:, : self._vocabulary]
+            if request.temperature > 0:
+                rows.append(distribution(logits, request.temperature))
+                tokens[:, i] = draw(rows[-1], request.generator)
+            else:
+                tokens[:, i] = logits.argmax(-1)
+            # Elsewhere than on the CPU a look at the token would wait for the device.
+            if self._looks_are_free and int(tokens[0, i]) in request.stops:
+                m = i - n + 1
+                break
+        return m, self._as_wide_as_target(rows) if request.temperature > 0 else None
+
+    def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
+        """The first read takes in the prompt too; it ends in the same m + 1 tokens."""
+        logits = self._target.read(self.tokens[:, self._target.length : n + m], keep=m + 1)
+        if self._tap is None or self._roles.layer is None:
+            return logits, None
+        return logits, self._tap.states[self._roles.layer][0, -m - 1 :][1:]
+
+    def forget_after(self, n: int) -> None:
+        """Crops both caches."""
+        self._target.forget_after(n)
+        self._draft.forget_after(n)
+
+    def _as_wide_as_target(self, rows: list[Tensor]) -> Tensor:
+        """Stacks draft probabilities; a draft with fewer padding ids never draws the others."""
+        if not rows:
+            return torch.empty((0, self._vocabulary), device=self.tokens.device)
+        q = torch.cat(rows).to(self.tokens.device)
+        return nn.functional.pad(q, (0, self._vocabulary - q.shape[1]))
+
+
+class EagerMonologue:
+    """``Monologue`` over a dynamic cache."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = CachedModel(model)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Nothing is ever rolled back, but sliding layers drop what left their window."""
+        logits = self._model.read(tokens, keep=1)
+        self._model.forget_after(self._model.length)
+        return logits
