@@ -1,0 +1,267 @@
+"""The compiled engine: static caches, fixed shapes, the draft block and the verify as graphs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from judge_lightning.decoding.engine import Roles
+from judge_lightning.decoding.request import (
+    Request,
+    longest_sequence,
+    room_for_proposals,
+    vocabulary_size,
+)
+from judge_lightning.decoding.static_model import REMEDY, Graph, StaticModel, static_cache
+from judge_lightning.errors import UserError
+
+BUCKET = 256
+"""Static lengths are multiples of it, so that a longer prompt seldom needs new graphs."""
+LONGEST_GRAPH = 7
+"""Draft steps in one graph at most."""
+
+
+class CompiledEngine:
+    """Greedy decoding through graphs that are compiled once and used for every answer.
+
+    Decoders that share an engine share its graphs and caches, and must take turns. An answer
+    longer than all before it makes new ones. On a GPU the graphs are replayed as CUDA graphs.
+
+    Args:
+        longest: Makes room for answers of that many tokens, prompt included, from the start.
+
+    Raises:
+        UserError: This machine has no C++ compiler.
+    """
+
+    def __init__(self, longest: int = 0) -> None:
+        problem = compiler_problem()
+        if problem is not None:
+            raise UserError("engine", f"compiled needs a C++ compiler: {problem}", REMEDY)
+        keep_compiled_code()
+        self.compile_seconds = 0.0
+        self._longest = longest
+        self._models: dict[tuple[str, int], StaticModel] = {}
+        self._layers: dict[int, set[int]] = defaultdict(set)
+
+    def reserve(self, longest: int) -> None:
+        """Makes room for answers of that many tokens from the next one on."""
+        self._longest = max(self._longest, longest)
+
+    def admit(self, roles: Roles) -> None:
+        """Raises UserError for a model without a static cache or on several devices.
+
+        One graph gives out the layers of all verifiers, so decoders that share an engine are
+        best made before the first of them decodes.
+        """
+        self.admit_alone(roles.target)
+        self.admit_alone(roles.draft)
+        if roles.layer is not None:
+            self._layers[id(roles.target)].add(roles.layer)
+
+    def admit_alone(self, model: PreTrainedModel) -> None:
+        """Raises UserError for a model without a static cache or on several devices."""
+        if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
+            problem = f"compiled does not run {type(model).__name__} on several devices"
+            raise UserError("engine", problem, REMEDY)
+        static_cache(model, 1)
+
+    def prepare(self, roles: Roles, request: Request) -> None:
+        """Makes both models' caches and graphs, where they are missing or too short."""
+        _check_greedy(request)
+        with self._counted():
+            self._pair(roles, request)
+
+    def prepare_alone(self, model: PreTrainedModel, request: Request) -> None:
+        """Makes a model's cache and graph, where they are missing or too short."""
+        _check_greedy(request)
+        with self._counted():
+            self._static("target", model, request.end, 0).step_graph()
+
+    @contextmanager
+    def speculate(self, roles: Roles, request: Request) -> Iterator[CompiledSpeculation]:
+        """Starts one answer by reading the prompt."""
+        yield CompiledSpeculation(*self._pair(roles, request), roles, request)
+
+    @contextmanager
+    def monologue(self, model: PreTrainedModel, request: Request) -> Iterator[CompiledMonologue]:
+        """Starts one answer of a model alone."""
+        yield CompiledMonologue(self._static("target", model, request.end, 0))
+
+    def _pair(self, roles: Roles, request: Request) -> tuple[_Target, _Draft]:
+        count = roles.draft_length + 1
+        steps, calls = steps_and_calls(count)
+        target = self._static("target", roles.target, request.end, count)
+        draft = self._static("draft", roles.draft, request.end, steps * calls)
+        layers = sorted(self._layers[id(roles.target)])
+        place = None if roles.layer is None else layers.index(roles.layer)
+        vocabulary = vocabulary_size(roles.target)
+        return (
+            _Target(target, target.verify_graph(count, layers), place),
+            _Draft(draft, draft.steps_graph(steps, vocabulary), steps, calls),
+        )
+
+    def _static(self, role: str, model: PreTrainedModel, end: int, margin: int) -> StaticModel:
+        """A model with slots for ``end`` tokens and ``margin`` more for padding.
+
+        A model that is both target and draft has a cache for each role.
+        """
+        positions = longest_sequence(model)
+        needed = min(end, positions) + margin
+        known = self._models.get((role, id(model)))
+        if known is None or known.length < needed:
+            wanted = max(needed, self._longest + margin)
+            length = min(-(-wanted // BUCKET) * BUCKET, positions + margin)
+            known = StaticModel(model, length)
+            self._models[role, id(model)] = known
+        return known
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        started = perf_counter()
+        yield
+        self.compile_seconds += perf_counter() - started
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    model: StaticModel
+    verify: Graph
+    layer_place: int | None
+    """Where among the graph's layers the verifier's stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    model: StaticModel
+    read_on: Graph
+    steps: int
+    calls: int
+
+
+class CompiledSpeculation:
+    """``Speculation`` over two static caches.
+
+    Blocks always have M tokens: where fewer have room, the rest is drafted and read like the
+    others, and ignored.
+    """
+
+    def __init__(self, target: _Target, draft: _Draft, roles: Roles, request: Request) -> None:
+        self._target, self._draft = target, draft
+        self._roles = roles
+        self._end = request.end
+        n = request.prompt.shape[1]
+        size = request.end + roles.draft_length
+        self.tokens = torch.zeros((1, size), dtype=torch.long, device=target.model.device)
+        self.tokens[:, :n] = request.prompt
+        target.model.prefill(self.tokens[0, : n - 1])
+        if self._room(n):
+            draft.model.prefill(self.tokens[0, : max(0, n - 2)])
+
+    def propose(self, n: int) -> tuple[int, None]:
+        """Drafts the block, past an EOS too: what follows one is cut off later.
+
+        The token before the last decided one is read again: after a block that was kept whole
+        the cache misses it, otherwise that changes nothing. A prompt of one token is read twice.
+        """
+        m = self._room(n)
+        if m == 0:
+            return 0, None
+        draft = self._draft
+        before = max(0, n - 2)
+        decided = self.tokens[0, before:n].to(draft.model.device)
+        positions = draft.model.position[n - 1 : n - 2 + draft.steps * draft.calls]
+        # A copy, because a graph must not be given the same tensor twice.
+        positions.insert(0, draft.model.position[before].clone())
+        blocks = [draft.read_on(decided[:1], decided[-1:], positions[: draft.steps])]
+        for start in range(draft.steps, len(positions), draft.steps):
+            read = positions[start : start + draft.steps]
+            blocks.append(draft.read_on(blocks[-1][-1:], draft.model.unknown, read))
+        # The first token that follows is the last decided one.
+        self.tokens[0, n : n + m] = torch.cat(blocks)[1 : m + 1]
+        return m, None
+
+    def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
+        """One graph reads M + 1 tokens from the last decided one on."""
+        window = slice(n - 1, n + self._roles.draft_length)
+        positions = self._target.model.positions[window]
+        logits, states = self._target.verify(self.tokens[0, window], positions)
+        place = self._target.layer_place
+        return logits[: m + 1], None if place is None else states[place][1 : m + 1]
+
+    def forget_after(self, n: int) -> None:
+        """Nothing to do: the next reads start at their own positions."""
+
+    def _room(self, n: int) -> int:
+        return room_for_proposals(self._roles.draft, self._roles.draft_length, n, self._end)
+
+
+class CompiledMonologue:
+    """``Monologue`` over a static cache: the prompt in plain PyTorch, then a graph a token."""
+
+    def __init__(self, model: StaticModel) -> None:
+        self._model = model
+        self._step = model.step_graph()
+        self._length = 0
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """All but the last token are a prompt."""
+        self._model.prefill(tokens[0, :-1])
+        self._length += tokens.shape[1]
+        # A copy, because a tensor from outside inference mode would need a graph of its own.
+        logits: Tensor = self._step(tokens[0, -1:].clone(), self._model.position[self._length - 1])
+        return logits
+
+
+def steps_and_calls(count: int) -> tuple[int, int]:
+    """How ``count`` draft steps are cut into calls of one graph: steps per call, and calls.
+
+    One graph of them all would be a little faster, but compiling takes a good second a step.
+    The last call may overshoot, so the size that wastes least is taken, and the longest of such.
+    """
+    sizes = range(min(count, 3), min(count, LONGEST_GRAPH) + 1)
+    steps = min(sizes, key=lambda size: (-(-count // size) * size, -size))
+    return steps, -(-count // steps)
+
+
+def compiler_problem() -> str | None:
+    """What keeps torch.compile from working on this machine's CPU; None when nothing does.
+
+    Inductor needs a C++ compiler (``CXX`` or ``g++``) and Python's headers.
+    """
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler) is None:
+        return f"there is no {compiler}"
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if not header.is_file():
+        return f"there is no {header}"
+    return None
+
+
+def keep_compiled_code() -> None:
+    """Lets inductor's cache outlive a reboot: in the user's cache folder instead of /tmp.
+
+    A folder that ``TORCHINDUCTOR_CACHE_DIR`` names stays.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(Path(home) / "judge-lightning" / "inductor")
+    )
+
+
+def _check_greedy(request: Request) -> None:
+    if request.temperature > 0:
+        problem = f"compiled decodes greedily alone, the temperature is {request.temperature}"
+        raise UserError("engine", problem, REMEDY)
