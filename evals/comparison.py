@@ -37,6 +37,7 @@ class Comparison:
         temperature: 0 is greedy; then ``exact`` is checked against ``target``.
         seed: Of sampling; every prompt and decoder draws from its own stream.
         threads: Torch threads of each process on the CPU; None leaves torch's setting.
+        engine: ``eager`` or ``compiled``.
     """
 
     load_pair: Callable[[], Pair]
@@ -47,6 +48,7 @@ class Comparison:
     temperature: float = 0.0
     seed: int = 0
     threads: int | None = None
+    engine: str = "eager"
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,20 @@ class Bench:
     def __init__(self, comparison: Comparison) -> None:
         import torch
 
+        from judge_lightning.decoding.engine import make_engine
+
         if comparison.threads is not None:
             torch.set_num_threads(comparison.threads)
         self.comparison = comparison
         self.pair = comparison.load_pair()
         head = comparison.load_head() if comparison.load_head else None
+        self.engine = make_engine(comparison.engine)
         self.decoders = {
-            name: build_decoder(name, self.pair, head, comparison.draft_length)
+            name: build_decoder(name, self.pair, head, comparison.draft_length, self.engine)
             for name in comparison.decoders
         }
         self._warm = False
+        self._compile_seconds = 0.0
 
     def decode_shard(self, shard: Shard) -> int:
         """Decodes and writes one shard; returns how many prompts it holds."""
@@ -143,9 +149,13 @@ class Bench:
         from judge_lightning.court.checkers import check
         from judge_lightning.decoding.request import stop_tokens
 
+        compiled_before = self.engine.compile_seconds
         started = time.perf_counter()
         new_ids, trace = self._generate(name, ids, self.comparison.max_new_tokens, prompt.id)
-        seconds = time.perf_counter() - started
+        # A prompt longer than all before it may need new graphs.
+        seconds = time.perf_counter() - started - (self.engine.compile_seconds - compiled_before)
+        compiling = self.engine.compile_seconds - self._compile_seconds
+        self._compile_seconds = self.engine.compile_seconds
         text = text_of(self.pair.tokenizer, new_ids)
         generation = Generation(
             prompt_id=prompt.id,
@@ -158,7 +168,9 @@ class Bench:
             trace=trace.to_json() if name in SPECULATIVE else None,
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
-        return generation, Timing(prompt.id, name, seconds, len(new_ids), cycle_seconds)
+        return generation, Timing(
+            prompt.id, name, seconds, len(new_ids), cycle_seconds, round(compiling, 3)
+        )
 
     def _generate(
         self, name: str, ids: list[int], max_new_tokens: int, stream: str
@@ -179,8 +191,9 @@ class Bench:
         return output.sequences[0, len(ids) :].tolist(), output.trace
 
     def _warm_up(self, ids: list[int]) -> None:
-        """The first passes set up kernels and memory pools; they are not part of any timing."""
+        """The first passes set up kernels, graphs and memory pools, outside of any timing."""
         if not self._warm:
+            self.engine.reserve(len(ids) + self.comparison.max_new_tokens)
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True

@@ -39,13 +39,18 @@ class Generation:
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle."""
+    """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle.
+
+    ``compile_seconds``, which come on top, are what the engine has spent on compilation since
+    the process's generation before; the first one's include the warm-up's.
+    """
 
     prompt_id: str
     decoder: str
     seconds: float
     tokens: int
     cycle_seconds: list[float]
+    compile_seconds: float = 0.0
 
 
 R = TypeVar("R", Generation, Timing)

@@ -147,6 +147,10 @@ class VerifierConfig:
 @dataclass
 class EngineConfig:
     name: str = MISSING
+    kind: str = "eager"
+    """*(free)* ``eager``, ``compiled``, or ``auto``: compiled where the CPU decodes greedily and a
+    C++ compiler is at hand. Both write the same tokens; as between devices, a judge's
+    probabilities may differ in the sixth digit."""
     draft_length: int = 16
     max_new_tokens: int = 200
     temperature: float = 0.0

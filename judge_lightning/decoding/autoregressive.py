@@ -49,7 +49,12 @@ class AutoregressiveDecoder:
         The arguments are those of ``SpeculativeDecoder.generate``.
         """
         request = make_request(
-            self.model, input_ids, max_new_tokens, eos_token_id, temperature, generator
+            self.model,
+            input_ids,
+            max_new_tokens,
+            eos_token_id,
+            temperature=temperature,
+            generator=generator,
         )
         with torch.inference_mode():
             self.engine.prepare_alone(self.model, request)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-import sysconfig
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.compiler import compiler_problem, keep_compiled_code
 from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
@@ -55,6 +51,7 @@ class CompiledEngine:
         self._longest = longest
         self._models: dict[tuple[str, int], StaticModel] = {}
         self._layers: dict[int, set[int]] = defaultdict(set)
+        self._padding = 0
 
     def reserve(self, longest: int) -> None:
         """Makes room for answers of that many tokens from the next one on."""
@@ -70,6 +67,8 @@ class CompiledEngine:
         self.admit_alone(roles.draft)
         if roles.layer is not None:
             self._layers[id(roles.target)].add(roles.layer)
+        steps, calls = steps_and_calls(roles.draft_length + 1)
+        self._padding = max(self._padding, steps * calls)
 
     def admit_alone(self, model: PreTrainedModel) -> None:
         """Raises UserError for a model without a static cache or on several devices."""
@@ -88,7 +87,7 @@ class CompiledEngine:
         """Makes a model's cache and graph, where they are missing or too short."""
         _check_greedy(request)
         with self._counted():
-            self._static("target", model, request.end, 0).step_graph()
+            self._static("target", model, request.end).step_graph()
 
     @contextmanager
     def speculate(self, roles: Roles, request: Request) -> Iterator[CompiledSpeculation]:
@@ -98,13 +97,13 @@ class CompiledEngine:
     @contextmanager
     def monologue(self, model: PreTrainedModel, request: Request) -> Iterator[CompiledMonologue]:
         """Starts one answer of a model alone."""
-        yield CompiledMonologue(self._static("target", model, request.end, 0))
+        yield CompiledMonologue(self._static("target", model, request.end))
 
     def _pair(self, roles: Roles, request: Request) -> tuple[_Target, _Draft]:
         count = roles.draft_length + 1
         steps, calls = steps_and_calls(count)
-        target = self._static("target", roles.target, request.end, count)
-        draft = self._static("draft", roles.draft, request.end, steps * calls)
+        target = self._static("target", roles.target, request.end)
+        draft = self._static("draft", roles.draft, request.end)
         layers = sorted(self._layers[id(roles.target)])
         place = None if roles.layer is None else layers.index(roles.layer)
         vocabulary = vocabulary_size(roles.target)
@@ -113,18 +112,17 @@ class CompiledEngine:
             _Draft(draft, draft.steps_graph(steps, vocabulary), steps, calls),
         )
 
-    def _static(self, role: str, model: PreTrainedModel, end: int, margin: int) -> StaticModel:
-        """A model with slots for ``end`` tokens and ``margin`` more for padding.
+    def _static(self, role: str, model: PreTrainedModel, end: int) -> StaticModel:
+        """A model with slots for ``end`` tokens and for padding behind them.
 
         A model that is both target and draft has a cache for each role.
         """
         positions = longest_sequence(model)
-        needed = min(end, positions) + margin
+        needed = min(end, positions) + self._padding
         known = self._models.get((role, id(model)))
         if known is None or known.length < needed:
-            wanted = max(needed, self._longest + margin)
-            length = min(-(-wanted // BUCKET) * BUCKET, positions + margin)
-            known = StaticModel(model, length)
+            wanted = -(-max(needed, self._longest + self._padding) // BUCKET) * BUCKET
+            known = StaticModel(model, min(wanted, positions + self._padding))
             self._models[role, id(model)] = known
         return known
 
@@ -234,31 +232,6 @@ def steps_and_calls(count: int) -> tuple[int, int]:
     sizes = range(min(count, 3), min(count, LONGEST_GRAPH) + 1)
     steps = min(sizes, key=lambda size: (-(-count // size) * size, -size))
     return steps, -(-count // steps)
-
-
-def compiler_problem() -> str | None:
-    """What keeps torch.compile from working on this machine's CPU; None when nothing does.
-
-    Inductor needs a C++ compiler (``CXX`` or ``g++``) and Python's headers.
-    """
-    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
-    if shutil.which(compiler) is None:
-        return f"there is no {compiler}"
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    if not header.is_file():
-        return f"there is no {header}"
-    return None
-
-
-def keep_compiled_code() -> None:
-    """Lets inductor's cache outlive a reboot: in the user's cache folder instead of /tmp.
-
-    A folder that ``TORCHINDUCTOR_CACHE_DIR`` names stays.
-    """
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(Path(home) / "judge-lightning" / "inductor")
-    )
 
 
 def _check_greedy(request: Request) -> None:

@@ -76,7 +76,12 @@ class SpeculativeDecoder:
                 temperature that the engine cannot serve.
         """
         request = make_request(
-            self.target, input_ids, max_new_tokens, eos_token_id, temperature, generator
+            self.target,
+            input_ids,
+            max_new_tokens,
+            eos_token_id,
+            temperature=temperature,
+            generator=generator,
         )
         with torch.inference_mode():
             self.engine.prepare(self._roles, request)

@@ -29,6 +29,9 @@ class EagerEngine:
     def __init__(self, looks_are_free: bool | None = None) -> None:
         self._looks_are_free = looks_are_free
 
+    def reserve(self, longest: int) -> None:
+        """Dynamic caches grow by themselves."""
+
     def admit(self, roles: Roles) -> None:
         """Every pair will do; a cache that cannot be rolled back is refused when it is made."""
 

@@ -78,6 +78,9 @@ class Engine(Protocol):
 
     compile_seconds: float
 
+    def reserve(self, longest: int) -> None:
+        """Makes room for answers of that many tokens, prompt included, from the next one on."""
+
     def admit(self, roles: Roles) -> None:
         """Takes note of what a decoder will need.
 

@@ -33,6 +33,7 @@ def make_request(
     input_ids: Tensor,
     max_new_tokens: int,
     eos_token_id: EosTokens,
+    *,
     temperature: float,
     generator: torch.Generator | None,
 ) -> Request:

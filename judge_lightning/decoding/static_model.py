@@ -114,7 +114,8 @@ class StaticModel:
 
     def _read(self, tokens: Tensor, positions: Tensor, keep_all: bool = False) -> Tensor:
         """Reads tokens (k,) at consecutive positions (k,); logits (k or 1, V)."""
-        for layer in self._cache.layers:
+        layers: list[Any] = self._cache.layers
+        for layer in layers:
             layer.cumulative_length.copy_(positions[0])
         options: dict[str, Any] = {}
         if self._takes_positions:
@@ -134,11 +135,13 @@ class StaticModel:
         """Compiles a function at its first call; afterwards gives what was made then."""
         if key in self._graphs:
             return self._graphs[key]
-        graph = torch.compile(
+        compile_function: Any = torch.compile  # Its stub misses an argument.
+        graph: Graph = compile_function(
             function,
             fullgraph=True,
             dynamic=False,
             isolate_recompiles=True,
+            # Nothing but a tensor's shape could change, and shapes are fixed.
             options={
                 "guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe,
                 "triton.cudagraphs": self.device.type == "cuda",

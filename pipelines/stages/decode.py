@@ -38,7 +38,7 @@ class Decode(Stage):
         }
 
     def validate(self, config: RunConfig) -> None:
-        from evals.decoders import check_decoders
+        from evals.decoders import check_decoders, check_engine
 
         check_decoders(config.verifier.decoders)
         for name in ("draft_length", "max_new_tokens", "shard_size"):
@@ -47,6 +47,7 @@ class Decode(Stage):
                 raise UserError(f"engine.{name}", f"is {value}", "give at least 1")
         if config.engine.temperature < 0:
             raise UserError("engine.temperature", "is negative", "give 0 (greedy) or more")
+        check_engine(config.engine.kind, config.engine.temperature)
         families = {source.family for source in config.data.sources.values()}
         if config.eval.headline not in families:
             raise UserError(
@@ -60,13 +61,18 @@ class Decode(Stage):
 
     def run(self, context: StageContext) -> None:
         from evals.comparison import plan_shards, run_comparison
+        from evals.decoders import choose_engine
         from evals.workers import cpu_threads, visible_gpus, worker_devices
 
         config = context.config
         prompts = held_out_prompts(context.inputs["prompts"], config.eval.headline)
         shards = plan_shards(prompts, context.work, config.engine.shard_size)
-        devices = worker_devices(_workers(config), visible_gpus(config.engine.device))
-        comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)))
+        gpus = visible_gpus(config.engine.device)
+        devices = worker_devices(_workers(config), gpus)
+        engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
+        if engine != config.engine.kind:
+            print(f"engine.kind={config.engine.kind} takes {engine}", flush=True)
+        comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
         done = sum(
             len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders)
         )
@@ -111,7 +117,7 @@ def judge_folder(context: StageContext) -> Path:
     return grow_judge(folder, target, context.work / "scratch" / "judge")
 
 
-def _comparison(config: RunConfig, judge: Path, threads: int) -> Comparison:
+def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Comparison:
     from evals.comparison import Comparison
 
     judged = "judge" in config.verifier.decoders
@@ -127,6 +133,7 @@ def _comparison(config: RunConfig, judge: Path, threads: int) -> Comparison:
         temperature=config.engine.temperature,
         seed=config.seed,
         threads=threads,
+        engine=engine,
     )
 
 
@@ -168,6 +175,7 @@ def _record(context: StageContext) -> None:
         for decoder in context.config.verifier.decoders
     }
     timings = list(read_timings(context.work))
+    context.recorder.metric("compile_seconds", sum(row.compile_seconds for row in timings))
     for family in dict.fromkeys(row.family for row in generations["target"]):
         for decoder, row in decoder_statistics(generations, timings, family=family).items():
             for name, value in asdict(row).items():

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from evals.decoders import DECODERS
+from evals.decoders import DECODERS, choose_engine
 from evals.examples import read_examples
 from evals.generations import read_generations
 from judge_lightning.court.records import Prompt, write_records
+from judge_lightning.decoding import compiler
 from judge_lightning.errors import UserError
 from judge_lightning.models.shape import Growth
 from pipelines.config import (
@@ -172,3 +173,33 @@ def test_what_cannot_change_the_result_is_no_part_of_the_key(config: RunConfig) 
     config.engine.workers = 7
     config.engine.device = "cuda"
     assert Decode().settings(config) == before
+
+
+def test_the_engine_is_no_part_of_the_key(config: RunConfig) -> None:
+    """Both engines write the same tokens: tests/decoding/test_compiled.py."""
+    before = Decode().settings(config)
+    config.engine.kind = "compiled"
+    assert Decode().settings(config) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "temperature", "problem"),
+    [("fast", 0.0, "no engine 'fast'"), ("compiled", 0.5, "greedily alone")],
+)
+def test_an_engine_that_cannot_serve_is_refused_before_any_work(
+    config: RunConfig, kind: str, temperature: float, problem: str
+) -> None:
+    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.engine.kind, config.engine.temperature = kind, temperature
+    with pytest.raises(UserError, match=rf"engine\.kind: .*{problem}"):
+        Decode().validate(config)
+
+
+def test_auto_compiles_only_where_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "compiler_problem", lambda: None)
+    assert choose_engine("auto", 0.0, on_gpu=False) == "compiled"
+    assert choose_engine("auto", 0.5, on_gpu=False) == "eager"
+    assert choose_engine("auto", 0.0, on_gpu=True) == "eager"
+    monkeypatch.setattr(compiler, "compiler_problem", lambda: "there is no g++")
+    assert choose_engine("auto", 0.0, on_gpu=False) == "eager"
+    assert choose_engine("compiled", 0.0, on_gpu=False) == "compiled"

@@ -37,6 +37,7 @@ SMALL = (
     "mine.shard_size=32",
     "mine.drafters={draft: {model: draft}}",
     "embed.shard_tokens=2048",
+    "engine=eager",
     "engine.shard_size=2",
     "judge.max_epochs=6",
 )
