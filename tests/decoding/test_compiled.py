@@ -43,7 +43,9 @@ def random_prompt(length: int) -> Tensor:
     return torch.randint(3, 61, (1, length), generator=torch.Generator().manual_seed(length))
 
 
-def assert_same(compiled: DecodeOutput, eager: DecodeOutput) -> None:
+def assert_same(compiled: DecodeOutput, eager: DecodeOutput, tolerance: float = 1e-4) -> None:
+    """``tolerance`` is for the judge's probabilities. The default is that of the eager engine's
+    test against a recomputation: on the tiny pair the engines differ by up to 1.2e-5."""
     assert torch.equal(compiled.sequences, eager.sequences)
     for ours, theirs in zip(compiled.trace.cycles, eager.trace.cycles, strict=True):
         assert ours.proposed == theirs.proposed
@@ -51,7 +53,7 @@ def assert_same(compiled: DecodeOutput, eager: DecodeOutput) -> None:
         assert ours.standard == theirs.standard
         assert ours.next_token == theirs.next_token
         assert (ours.judge is None) == (theirs.judge is None)
-        assert ours.judge is None or ours.judge == pytest.approx(theirs.judge, abs=1e-5)
+        assert ours.judge is None or ours.judge == pytest.approx(theirs.judge, abs=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +94,11 @@ def test_an_eos_anywhere_in_a_block_ends_it_as_in_eager(tiny: Tiny, place: int) 
         assert_same(compiled.generate(prompt, 12, eos), eager.generate(prompt, 12, eos))
 
 
-def test_one_token_alone_and_blocks_of_one_decode_the_same(
-    llama: Models, engine: CompiledEngine
-) -> None:
-    for build in (
-        lambda each: AutoregressiveDecoder(llama[0], each),
-        lambda each: SpeculativeDecoder(*llama, Exact(), 1, each),
-    ):
-        compiled, eager = build(engine), build("eager")
-        for length in (1, 6):
-            prompt = random_prompt(length)
-            assert_same(compiled.generate(prompt, 20, ()), eager.generate(prompt, 20, ()))
+def test_a_model_alone_decodes_the_same(llama: Models, engine: CompiledEngine) -> None:
+    compiled, eager = (AutoregressiveDecoder(llama[0], each) for each in (engine, "eager"))
+    for length in (1, 6, 80):
+        prompt = random_prompt(length)
+        assert_same(compiled.generate(prompt, 20, ()), eager.generate(prompt, 20, ()))
 
 
 def test_what_was_rejected_or_answered_before_leaves_nothing_behind(tiny: Tiny) -> None:
@@ -125,7 +121,8 @@ def test_graphs_are_made_once(tiny: Tiny, engine: CompiledEngine) -> None:
     assert engine.compile_seconds - before < 0.1
 
 
-def test_a_window_that_slides_inside_the_static_cache_is_kept(make_pair: MakePair) -> None:
+def test_a_sliding_window_is_kept_and_blocks_may_be_of_one(make_pair: MakePair) -> None:
+    """The window of six slides within a static cache that holds everything."""
     pair = make_pair("sliding_window")
     compiled, eager = (
         SpeculativeDecoder(*pair, Exact(), 2, each) for each in ("compiled", "eager")
@@ -150,7 +147,7 @@ def test_the_embedded_pair_decodes_the_same_with_blocks_of_twenty(micro: Pair) -
         source = Source("word", "micro", "word", count=6)
         for prompt in islice(source.read(), 6):
             ids = torch.tensor([render_prompt(micro.tokenizer, prompt.text)])
-            assert_same(compiled.generate(ids, 200), eager.generate(ids, 200))
+            assert_same(compiled.generate(ids, 200), eager.generate(ids, 200), tolerance=1e-5)
 
 
 @pytest.mark.parametrize("count", range(2, 66))
