@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from judge_lightning.models.pair import Pair
 
 WARM_UP_TOKENS = 8
+SIZING_PROMPTS = 16
+"""How many of the longest texts are rendered to find the longest prompt."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def run_comparison(
         return
     workers = min(len(devices), len(missing))
     if workers == 1:
-        bench = Bench(comparison)
+        bench = Bench(comparison, _longest(missing))
         for shard in missing:
             yield bench.decode_shard(shard)
         return
@@ -96,9 +99,12 @@ def run_comparison(
 
 
 class Bench:
-    """The loaded models and the decoders over them."""
+    """The loaded models and the decoders over them.
 
-    def __init__(self, comparison: Comparison) -> None:
+    ``longest`` are the longest prompts to come; static caches are made for them at once.
+    """
+
+    def __init__(self, comparison: Comparison, longest: Sequence[Prompt] = ()) -> None:
         import torch
 
         from judge_lightning.decoding.engine import make_engine
@@ -113,6 +119,7 @@ class Bench:
             name: build_decoder(name, self.pair, head, comparison.draft_length, self.engine)
             for name in comparison.decoders
         }
+        self._longest = longest
         self._warm = False
         self._compile_seconds = 0.0
 
@@ -192,8 +199,11 @@ class Bench:
 
     def _warm_up(self, ids: list[int]) -> None:
         """The first passes set up kernels, graphs and memory pools, outside of any timing."""
+        from judge_lightning.court.prompting import render_prompt
+
         if not self._warm:
-            self.engine.reserve(len(ids) + self.comparison.max_new_tokens)
+            lengths = [len(render_prompt(self.pair.tokenizer, p.text)) for p in self._longest]
+            self.engine.reserve(max([len(ids), *lengths]) + self.comparison.max_new_tokens)
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True
@@ -216,13 +226,18 @@ def _run_side_by_side(
         max_workers=len(devices),
         mp_context=context,
         initializer=_start_worker,
-        initargs=(comparison, free_devices),
+        initargs=(comparison, _longest(shards), free_devices),
     )
     try:
         for future in as_completed([pool.submit(_decode_in_worker, shard) for shard in shards]):
             yield future.result()
     finally:
         _stop(pool)
+
+
+def _longest(shards: Sequence[Shard]) -> list[Prompt]:
+    prompts = (prompt for shard in shards for prompt in shard.prompts)
+    return heapq.nlargest(SIZING_PROMPTS, prompts, key=lambda prompt: len(prompt.text))
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -239,14 +254,14 @@ _benches: list[Bench] = []
 """A worker's own bench, from its start on."""
 
 
-def _start_worker(comparison: Comparison, free_devices: Any) -> None:
+def _start_worker(comparison: Comparison, longest: Sequence[Prompt], free_devices: Any) -> None:
     # Ctrl-C reaches the whole process group; only the parent shall report it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     device = free_devices.get()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-    _benches.append(Bench(comparison))
+    _benches.append(Bench(comparison, longest))
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,9 @@ from evals.agreement import DisagreementError
 from evals.comparison import Bench, Comparison, plan_shards, run_comparison, stream_seed
 from evals.decoders import DECODERS
 from evals.generations import read_generations, read_timings
+from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import Prompt
+from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.heads import JudgeHead
 from judge_lightning.models.pair import Pair
 
@@ -98,6 +100,18 @@ def test_a_finished_comparison_loads_no_model(
     decode_all(comparison, prompts, tmp_path)
     monkeypatch.setattr(comparison_module, "Bench", None)
     assert list(run_comparison(comparison, plan_shards(prompts, tmp_path, 3), [None])) == []
+
+
+def test_the_engine_is_made_for_the_longest_prompt_at_once(
+    comparison: Comparison, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserved: list[int] = []
+    monkeypatch.setattr(EagerEngine, "reserve", lambda self, longest: reserved.append(longest))
+    long = replace(prompts[0], id="long", text=prompts[0].text * 2)
+    decode_all(comparison, [*prompts[:1], long], tmp_path)
+    tokenizer = comparison.load_pair().tokenizer
+    expected = len(render_prompt(tokenizer, long.text)) + comparison.max_new_tokens
+    assert reserved == [expected]
 
 
 def test_sampling_does_not_depend_on_the_order_of_prompts(
