@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judge_lightning.decoding.autoregressive import AutoregressiveDecoder
     from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.generation import judge_generate
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import load_pair
 
-__all__ = ["AutoregressiveDecoder", "JudgeHead", "SpeculativeDecoder", "load_pair"]
+__all__ = [
+    "AutoregressiveDecoder",
+    "JudgeHead",
+    "SpeculativeDecoder",
+    "judge_generate",
+    "load_pair",
+]
 
 _HOMES = {
     "AutoregressiveDecoder": "judge_lightning.decoding.autoregressive",
     "JudgeHead": "judge_lightning.heads",
     "SpeculativeDecoder": "judge_lightning.decoding.decoder",
+    "judge_generate": "judge_lightning.generation",
     "load_pair": "judge_lightning.models.pair",
 }
 

@@ -75,6 +75,7 @@ class CompiledEngine:
         if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
             problem = f"compiled does not run {type(model).__name__} on several devices"
             raise UserError("engine", problem, REMEDY)
+
         static_cache(model, 1)
 
     def prepare(self, roles: Roles, request: Request) -> None:
@@ -237,4 +238,7 @@ def steps_and_calls(count: int) -> tuple[int, int]:
 def _check_greedy(request: Request) -> None:
     if request.temperature > 0:
         problem = f"compiled decodes greedily alone, the temperature is {request.temperature}"
+        raise UserError("engine", problem, REMEDY)
+    if request.extras.logits_processor:
+        problem = "compiled knows no logits processors"
         raise UserError("engine", problem, REMEDY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from judge_lightning.decoding.engine import Engine, Roles, make_engine
-from judge_lightning.decoding.request import EosTokens, Request, make_request
+from judge_lightning.decoding.request import PLAIN, EosTokens, Extras, Request, make_request
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict, Verifier
 from judge_lightning.errors import UserError
@@ -57,6 +58,8 @@ class SpeculativeDecoder:
         eos_token_id: EosTokens = None,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
+        *,
+        extras: Extras = PLAIN,
     ) -> DecodeOutput:
         """Answers one prompt.
 
@@ -70,6 +73,7 @@ class SpeculativeDecoder:
                 generation config's, an empty sequence none.
             temperature: 0 is greedy.
             generator: The source of randomness when sampling, on the target's device.
+            extras: Logits processors, stopping criteria and a streamer of transformers.
 
         Raises:
             UserError: A prompt of another shape, or longer than the target's positions, or a
@@ -82,6 +86,7 @@ class SpeculativeDecoder:
             eos_token_id,
             temperature=temperature,
             generator=generator,
+            extras=extras,
         )
         with torch.inference_mode():
             self.engine.prepare(self._roles, request)
@@ -98,20 +103,31 @@ class SpeculativeDecoder:
             while n < request.end:
                 m, q = speculation.propose(n)
                 logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H)
+                logits = request.processed(tokens[:, : n + m], logits)
                 block = Block(tokens[0, n : n + m], logits, e, request.temperature, q)
                 verdict = self.verifier.verdict(block, request.generator)
+                tokens[0, n + verdict.accepted] = verdict.next_token
                 cycle = _cycle(verdict, request.stops)
+                stopped = request.stopped_after(tokens, n, len(cycle.tokens))
+                cycle = cycle if stopped is None else _cut(cycle, stopped)
                 n += cycle.accepted
                 speculation.forget_after(n)
-                if cycle.next_token is not None:
-                    tokens[0, n] = cycle.next_token
-                    n += 1
+                n += cycle.next_token is not None
+                request.stream(cycle.tokens)
                 trace.cycles.append(cycle)
                 ended = perf_counter()
                 cycle.seconds, started = ended - started, ended
-                if cycle.next_token is None or cycle.next_token in request.stops:
+                last = cycle.next_token
+                if stopped is not None or last is None or last in request.stops:
                     break
         return trace
+
+
+def _cut(cycle: Cycle, count: int) -> Cycle:
+    """The cycle with its first ``count`` tokens."""
+    if count > cycle.accepted:
+        return cycle
+    return replace(cycle, accepted=count, next_token=None)
 
 
 def _cycle(verdict: Verdict, stops: frozenset[int]) -> Cycle:

@@ -83,6 +83,7 @@ class EagerSpeculation:
         rows: list[Tensor] = []
         for i in range(n, n + m):
             logits = draft.read(tokens[:, draft.length : i], keep=1)[:, : self._vocabulary]
+            logits = request.processed(tokens[:, :i], logits)
             if request.temperature > 0:
                 rows.append(distribution(logits, request.temperature))
                 tokens[:, i] = draw(rows[-1], request.generator)

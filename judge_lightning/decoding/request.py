@@ -4,16 +4,45 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from judge_lightning.errors import UserError
 
 EosTokens = int | Sequence[int] | None
+
+
+class Streamer(Protocol):
+    """What transformers' streamers have in common."""
+
+    def put(self, value: Tensor) -> None:
+        """Takes the next tokens (k,) long, on the CPU."""
+
+    def end(self) -> None:
+        """The answer is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What transformers adds to a request: objects of its own kinds.
+
+    Attributes:
+        logits_processor: Changes the logits of target and draft alike before a token is chosen
+            or drawn (repetition penalty, top-k, top-p ...).
+        stopping_criteria: Asked after every single token, as ``generate`` does.
+        streamer: Is given the tokens of every cycle.
+    """
+
+    logits_processor: LogitsProcessorList = field(default_factory=LogitsProcessorList)
+    stopping_criteria: StoppingCriteriaList = field(default_factory=StoppingCriteriaList)
+    streamer: Streamer | None = None
+
+
+PLAIN = Extras()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +55,41 @@ class Request:
     stops: frozenset[int]
     temperature: float
     generator: torch.Generator | None
+    extras: Extras = PLAIN
+
+    def processed(self, prefix: Tensor, logits: Tensor) -> Tensor:
+        """Logits (k, V) as the processors want them.
+
+        ``prefix`` (1, L) holds what comes before the last row's token; the row before sees one
+        token less, and so on.
+        """
+        if not self.extras.logits_processor:
+            return logits
+        first = prefix.shape[1] - len(logits) + 1
+        # Processors are made for float32 and may write into what they are given.
+        rows = [
+            self.extras.logits_processor(prefix[:, : first + i], row.float().clone())
+            for i, row in enumerate(logits.unsqueeze(1))
+        ]
+        return torch.cat(rows)
+
+    def stopped_after(self, tokens: Tensor, n: int, added: int) -> int | None:
+        """How many of ``added`` tokens behind the first ``n`` the stopping criteria let stand.
+
+        None when they let the answer go on.
+        """
+        if not self.extras.stopping_criteria:
+            return None
+        for count in range(1, added + 1):
+            scores: Any = None
+            if bool(self.extras.stopping_criteria(tokens[:, : n + count], scores).all()):
+                return count
+        return None
+
+    def stream(self, tokens: Sequence[int]) -> None:
+        """Hands the next tokens on."""
+        if self.extras.streamer is not None and tokens:
+            self.extras.streamer.put(torch.tensor(tokens))
 
 
 def make_request(
@@ -36,6 +100,7 @@ def make_request(
     *,
     temperature: float,
     generator: torch.Generator | None,
+    extras: Extras = PLAIN,
 ) -> Request:
     """Checks what ``generate`` was given; ``model`` is the one whose answer it is.
 
@@ -50,6 +115,7 @@ def make_request(
         stop_tokens(model, eos_token_id),
         temperature,
         generator,
+        extras,
     )
 
 
