@@ -33,7 +33,8 @@ class CompiledEngine:
     """Greedy decoding through graphs that are compiled once and used for every answer.
 
     Decoders that share an engine share its graphs and caches, and must take turns. An answer
-    longer than all before it makes new ones. On a GPU the graphs are replayed as CUDA graphs.
+    longer than all before it makes new ones. On a GPU the graphs are meant to be replayed as
+    CUDA graphs; that has not been run on one.
 
     Args:
         longest: Makes room for answers of that many tokens, prompt included, from the start.
@@ -227,8 +228,9 @@ class CompiledMonologue:
 def steps_and_calls(count: int) -> tuple[int, int]:
     """How ``count`` draft steps are cut into calls of one graph: steps per call, and calls.
 
-    One graph of them all would be a little faster, but compiling takes a good second a step.
-    The last call may overshoot, so the size that wastes least is taken, and the longest of such.
+    One graph of all the steps runs roughly a fifth faster (3.3 against 4.0 ms for twenty steps of
+    the embedded draft), but the time to compile it grows with every step. The last call may
+    overshoot, so the size that wastes least is taken, and the longest of such.
     """
     sizes = range(min(count, 3), min(count, LONGEST_GRAPH) + 1)
     steps = min(sizes, key=lambda size: (-(-count // size) * size, -size))
