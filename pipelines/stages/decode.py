@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from judge_lightning.court.records import Prompt
 
 
+_HINTS = {"eager": "", "compiled": " (its first run on a machine compiles for a minute or two)"}
+
+
 class Decode(Stage):
     """Reads prompts and the calibrated judge; writes generations, traces and timings."""
 
@@ -71,7 +74,7 @@ class Decode(Stage):
         devices = worker_devices(_workers(config), gpus)
         engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
         if engine != config.engine.kind:
-            print(f"engine.kind={config.engine.kind} takes {engine}", flush=True)
+            print(f"engine.kind={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
         comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
         done = sum(
             len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders)

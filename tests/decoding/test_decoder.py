@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -278,6 +279,18 @@ def test_a_judge_for_another_target_is_refused_before_decoding(llama: Models) ->
 def test_a_draft_length_below_one_is_refused(llama: Models) -> None:
     with pytest.raises(UserError, match="draft_length"):
         SpeculativeDecoder(*llama, Exact(), 0)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_target_that_gives_nan_is_named(
+    llama: Models, prompt: Tensor, temperature: float
+) -> None:
+    target, draft = copy.deepcopy(llama[0]), llama[1]
+    with torch.no_grad():
+        target.get_output_embeddings().weight[5] = float("nan")
+    decoder = SpeculativeDecoder(target, draft, Exact(), 4)
+    with pytest.raises(UserError, match="logits are NaN"):
+        decoder.generate(prompt, 8, temperature=temperature)
 
 
 def test_decoding_leaves_the_models_trainable(llama: Models, prompt: Tensor) -> None:

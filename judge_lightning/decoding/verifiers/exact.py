@@ -8,6 +8,10 @@ from transformers import PreTrainedModel
 
 from judge_lightning.decoding.request import distribution, draw
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict
+from judge_lightning.errors import UserError
+
+NO_TOKEN = -1
+"""Stands where the target's logits are NaN: seen without waiting for the device once more."""
 
 
 class Exact:
@@ -37,9 +41,12 @@ def standard_verdicts(block: Block, generator: torch.Generator | None) -> tuple[
     """
     if block.temperature == 0:
         own = block.logits.argmax(-1)
+        own = own.masked_fill(block.logits.amax(-1).isnan(), NO_TOKEN)
         return block.tokens == own[:-1], own
     assert block.draft_probabilities is not None
     p = distribution(block.logits, block.temperature)
+    if bool(p.isnan().any()):
+        raise _nan_logits()
     q = block.draft_probabilities
     chosen = block.tokens.unsqueeze(1)
     chance = torch.rand(chosen.shape, generator=generator, device=p.device)
@@ -51,7 +58,21 @@ def standard_verdicts(block: Block, generator: torch.Generator | None) -> tuple[
 
 
 def read_out(block: Block, kept: Tensor, own: Tensor) -> tuple[list[int], list[bool], list[int]]:
-    """Brings tokens (M,), verdicts (M,) and the target's tokens (M + 1,) over in one transfer."""
+    """Brings tokens (M,), verdicts (M,) and the target's tokens (M + 1,) over in one transfer.
+
+    Raises:
+        UserError: The target gave NaN for one of the positions.
+    """
     count = len(block.tokens)
     numbers = torch.cat((block.tokens, kept, own)).tolist()
+    if NO_TOKEN in numbers[2 * count :]:
+        raise _nan_logits()
     return numbers[:count], [n == 1 for n in numbers[count : 2 * count]], numbers[2 * count :]
+
+
+def _nan_logits() -> UserError:
+    return UserError(
+        "pair.target",
+        "its logits are NaN",
+        "load it in float32 or bfloat16, without quantization, and check its files",
+    )
