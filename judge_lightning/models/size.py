@@ -9,25 +9,38 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import locate
+from judge_lightning.models.parts import (
+    DTYPE_BYTES,
+    QUANTIZED_BYTES,
+    Parts,
+    PassShape,
+    count_parts,
+    head_size_of,
+    key_heads_of,
+    pass_shape,
+)
 from judge_lightning.models.shape import Growth
-
-_DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_QUANTIZED_BYTES = {"int8": 1.0, "nf4": 0.5 + 4 / 64}
-"""Per weight; nf4 carries one float32 scale per 64 weights, int8 one per output row."""
 
 
 @dataclass(frozen=True)
 class ModelSize:
     """``parameters`` is a count (tied weights once), everything else is bytes.
 
-    ``weights`` is the memory at the chosen dtype and quantization, ``cache_per_token`` that of
+    ``parts`` is the memory at the chosen dtype and quantization, ``cache_per_token`` that of
     keys and values of one token, ``download`` what is fetched from the Hub (0: it is here).
+    ``shape`` is what a forward pass's memory depends on.
     """
 
     parameters: int
-    weights: int
+    parts: Parts
     cache_per_token: int
     download: int
+    shape: PassShape
+
+    @property
+    def weights(self) -> int:
+        """Bytes of all weights."""
+        return self.parts.total
 
 
 def measure_size(
@@ -46,7 +59,8 @@ def measure_size(
         shape: The fields of the model's config with its ``model_type``; needed for a Hub name
             that is not in the local cache, so that no request is made.
         dtype: Of the weights that are not quantized, and of the cache.
-        quantization: None, ``int8`` or ``nf4``: of all linear layers but the output head.
+        quantization: None, ``int8``, ``nf4`` or ``int8wo``: of all linear layers but the output
+            head.
         revision: Of a Hub name.
         growth: What the model is grown into; the download stays the seed's.
 
@@ -57,10 +71,12 @@ def measure_size(
     import torch
     from transformers import AutoModelForCausalLM
 
-    if dtype not in _DTYPE_BYTES:
-        raise UserError("dtype", f"{dtype!r} is unknown", f"use {', '.join(_DTYPE_BYTES)}")
-    if quantization is not None and quantization not in _QUANTIZED_BYTES:
-        raise UserError("quantization", f"{quantization!r} is unknown", "use null, int8 or nf4")
+    if dtype not in DTYPE_BYTES:
+        raise UserError("dtype", f"{dtype!r} is unknown", f"use {', '.join(DTYPE_BYTES)}")
+    if quantization is not None and quantization not in QUANTIZED_BYTES:
+        raise UserError(
+            "quantization", f"{quantization!r} is unknown", "use null, int8, nf4 or int8wo"
+        )
     located = locate(path)
     config = _config(located, shape, revision)
     with torch.device("meta"):
@@ -72,20 +88,13 @@ def measure_size(
         used_ids = config.vocab_size
         config = grown_config(config, growth)
         model = grown_shell(config, used_ids, torch.float32)
-    width = _DTYPE_BYTES[dtype]
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    weights = parameters * width
-    if quantization is not None:
-        head = model.get_output_embeddings()
-        linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
-        count = sum(layer.weight.numel() for layer in linear)
-        scales = 4 * sum(layer.out_features for layer in linear) if quantization == "int8" else 0
-        weights += round(count * (_QUANTIZED_BYTES[quantization] - width)) + scales
+    number = DTYPE_BYTES[dtype]
     return ModelSize(
-        parameters=parameters,
-        weights=weights,
-        cache_per_token=_cache_per_token(config) * width,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parts=count_parts(model, number, quantization),
+        cache_per_token=_cache_per_token(config) * number,
         download=download,
+        shape=pass_shape(model, number, quantization),
     )
 
 
@@ -118,11 +127,7 @@ def _config(located: Path | str, shape: Mapping[str, Any] | None, revision: str 
 def _cache_per_token(config: Any) -> int:
     """Numbers that all layers keep of one token."""
     config = config.get_text_config(decoder=True)
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head_size = getattr(config, "head_dim", None) or (
-        config.hidden_size // config.num_attention_heads
-    )
-    return int(2 * config.num_hidden_layers * heads * head_size)
+    return 2 * int(config.num_hidden_layers) * key_heads_of(config) * head_size_of(config)
 
 
 def _download(located: Path | str, parameters: int, config: Any, revision: str | None) -> int:
@@ -130,7 +135,7 @@ def _download(located: Path | str, parameters: int, config: Any, revision: str |
     if isinstance(located, Path) or _in_hub_cache(located, revision):
         return 0
     saved = str(config.dtype or "bfloat16").removeprefix("torch.")
-    return parameters * _DTYPE_BYTES.get(saved, 2)
+    return parameters * DTYPE_BYTES.get(saved, 2)
 
 
 def _in_hub_cache(name: str, revision: str | None) -> bool:
