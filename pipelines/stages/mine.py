@@ -121,7 +121,8 @@ def _validate_drafter(field: str, drafter: DrafterConfig) -> None:
 
 
 def _check_vocabularies(config: RunConfig) -> None:
-    from judge_lightning.models.pair import check_vocabularies, load_tokenizer
+    from judge_lightning.models.pair import load_tokenizer
+    from judge_lightning.models.vocabulary import check_vocabularies
 
     tokenizer = load_pair_tokenizer(config)
     models = {_model(config, drafter).path: drafter for drafter in config.mine.drafters.values()}

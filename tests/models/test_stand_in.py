@@ -10,6 +10,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from judge_lightning.errors import UserError
+from judge_lightning.models.machine import Machine
 from judge_lightning.models.pair import ModelSource, load_model, load_pair
 from judge_lightning.models.shape import Growth
 from judge_lightning.models.size import measure_size
@@ -56,18 +57,27 @@ def test_a_device_map_places_whole_blocks(source: ModelSource) -> None:
     torch.testing.assert_close(logits, seed(IDS).logits, atol=1e-4, rtol=0)
 
 
-def test_a_model_that_would_go_to_the_disk_is_refused(
+def test_a_model_larger_than_the_memory_is_refused(
     source: ModelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny_machine = {"cpu": 10_000}
-    monkeypatch.setattr("accelerate.utils.modeling.get_max_memory", lambda _: tiny_machine)
-    with pytest.raises(UserError, match="do not fit this machine's memory; build fewer layers"):
+    tiny_machine = Machine((10_000,), is_gpu=False)
+    monkeypatch.setattr("judge_lightning.models.stand_in.this_machine", lambda _: tiny_machine)
+    with pytest.raises(UserError, match=r"do not fit: this machine's RAM .* build fewer layers"):
         load_model(replace(source, device_map="auto"), "cpu")
 
 
 def test_a_pair_may_have_one_model_that_is_grown(source: ModelSource) -> None:
-    pair = load_pair(source, replace(source, grow=None), device="cpu")
+    target = replace(source, grow=replace(GROWTH, vocab_size=None))
+    pair = load_pair(target, replace(source, grow=None), device="cpu")
     assert (pair.target.config.hidden_size, pair.draft.config.hidden_size) == (64, 16)
+
+
+def test_a_stand_in_of_another_vocabulary_is_refused_before_it_is_grown(
+    source: ModelSource,
+) -> None:
+    with pytest.raises(UserError, match="draft's vocabulary has 7 rows, the target's 9") as error:
+        load_pair(source, replace(source, grow=None), device="cpu")
+    assert error.value.field == "pair.target.grow.vocab_size"
 
 
 def test_the_planned_size_is_that_of_the_loaded_model(source: ModelSource) -> None:
