@@ -24,9 +24,12 @@ class ModelConfig:
     revision: str | None = None
     dtype: str = "float32"
     quantization: str | None = None
-    """None, ``int8`` or ``nf4`` (bitsandbytes)."""
+    """None, ``int8`` or ``nf4`` (bitsandbytes), or ``int8wo`` (torchao, weights only)."""
     device_map: str | None = None
     """*(free)* None keeps the model on the run's device; ``auto`` shards over all GPUs."""
+    tensor_parallel: bool = False
+    """*(free)* Split every block over the processes of ``torchrun`` (docs/loading.md): planned
+    and described here, loaded in Python."""
     shape: dict[str, Any] = field(default_factory=dict)
     """The Hub config's fields (``model_type`` included), so that a plan needs no network."""
     grow: Growth | None = None
@@ -187,6 +190,10 @@ class LaunchConfig:
     name: str = MISSING
     threads: int = 0
     """*(free)* Torch threads of the main process; 0: all cores."""
+    machine: str | None = None
+    """*(free)* The machine that the pair has to fit, such as ``8 x 80 GiB``; None: this one."""
+    prompt_tokens: int = 512
+    """*(free)* The longest prompt that the memory is reckoned for. A longer one is not refused."""
 
 
 @dataclass

@@ -93,6 +93,7 @@ def _source(model: ModelConfig) -> ModelSource:
         model.quantization,
         model.device_map,
         model.grow,
+        model.tensor_parallel,
     )
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.config import RunConfig
+from pipelines.fitting import fit_of, in_gib, try_changes
 from pipelines.plan import SHORT_KEY, Plan, PlannedStage
 from pipelines.preflight import ModelSizes, disk_needs, in_bytes, model_sizes
 from pipelines.stand_in import describe_stand_in
 from pipelines.store import State
+from pipelines.workloads import LOADING_STAGES, run_machine
+
+if TYPE_CHECKING:
+    from judge_lightning.models.memory_plan import MemoryPlan
 
 WIDTH_WITHOUT_TERMINAL = 120
 
@@ -34,6 +41,31 @@ def print_plan(plan: Plan, config: RunConfig) -> None:
         console.print(f"{total} of weights in memory for both models")
     for need in disk_needs(config, plan, sizes):
         console.print(need.describe(), soft_wrap=True)
+    if sizes:
+        print_memory(console, config, [p.name for p in plan.to_run] or list(LOADING_STAGES))
+
+
+def print_memory(console: Console, config: RunConfig, stages: Collection[str]) -> None:
+    """The memory of each device in the stage that needs most, a verdict, and a remedy."""
+    machine = run_machine(config)
+    fit = fit_of(config, stages, machine)
+    if fit is None:
+        return
+    console.print(
+        f"Memory on {machine.describe()}, reckoned for prompts of {config.launch.prompt_tokens}"
+        f" tokens; most is needed in {fit.tightest.workload}:",
+        soft_wrap=True,
+    )
+    console.print(memory_table(fit.tightest))
+    verdict = "fits" if fit.fits else "[bold]DOES NOT FIT[/]"
+    console.print(f"{config.pair.name} {verdict}: {fit.describe()}", soft_wrap=True)
+    if fit.fits:
+        return
+    # Of changes of one kind, only the last one tried: the others went less far.
+    tried = {change.reason: (change, then) for change, then in try_changes(config, stages, machine)}
+    for change, then in tried.values():
+        verdict = "[bold]fits[/]" if then.fits else "does not fit"
+        console.print(f"  {change.describe()}: {verdict}, {then.describe()}", soft_wrap=True)
 
 
 def stage_table(plan: Plan) -> Table:
@@ -43,6 +75,21 @@ def stage_table(plan: Plan) -> Table:
         table.add_row(
             planned.name, planned.key[:SHORT_KEY], _intention(planned), ", ".join(planned.inputs)
         )
+    return table
+
+
+def memory_table(plan: MemoryPlan) -> Table:
+    """One row a device: what it holds in one stage."""
+    columns = ("weights", "caches", "activations", "embeddings", "reserve", "sum", "free")
+    table = Table("device")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for device in plan.devices:
+        numbers = (
+            device.weights, device.caches, device.activations, device.embeddings, device.reserve,
+            device.needed, device.free,
+        )  # fmt: skip
+        table.add_row(device.name, *map(in_gib, numbers))
     return table
 
 

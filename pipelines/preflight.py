@@ -1,4 +1,4 @@
-"""What is checked before any work: the folders can be written and the disk has room."""
+"""What is checked before any work: folders can be written, disk and memory have room."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
+from pipelines.fitting import check_memory
+from pipelines.loading import check_loading
 from pipelines.plan import Plan
 from pipelines.stand_in import check_stand_ins
 from pipelines.tracking import check_tracking
+from pipelines.workloads import size_of
 
 if TYPE_CHECKING:
     from judge_lightning.models.size import ModelSize
@@ -52,7 +55,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     """Checks everything that can be known to be wrong before the first stage starts.
 
     A cached stage is not asked again: its settings have already made an artifact.
-    A dry run reports the disk space in its plan instead.
+    A dry run reports disk space and memory in its plan instead.
 
     Raises:
         UserError: The first thing that is wrong.
@@ -62,12 +65,15 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline == "judge":
         check_stand_ins(config.pair)
+        check_loading(config)
     for planned in plan.to_run:
         planned.stage.validate(config)
     if not config.dry_run:
         # A pair of local folders, the embedded one above all, is spared the import of torch.
         sizes = model_sizes(config.pair) if plan.to_run and _is_on_the_hub(config) else {}
         check_disk_space(disk_needs(config, plan, sizes))
+        if config.pipeline == "judge":
+            check_memory(config, [planned.name for planned in plan.to_run])
 
 
 def check_writable(field: str, folder: Path) -> None:
@@ -107,21 +113,8 @@ def disk_needs(config: RunConfig, plan: Plan, sizes: ModelSizes) -> list[DiskNee
 
 def model_sizes(pair: PairConfig) -> ModelSizes:
     """Exact parameter counts and memory of the pair's models, without loading or fetching them."""
-    from judge_lightning.models.size import measure_size
-
     return {
-        role: (
-            model,
-            measure_size(
-                model.path,
-                model.shape,
-                dtype=model.dtype,
-                quantization=model.quantization,
-                revision=model.revision,
-                growth=model.grow,
-            ),
-        )
-        for role, model in (("target", pair.target), ("draft", pair.draft))
+        role: (model, size_of(model)) for role, model in (("target", pair.target), ("draft", pair.draft))
     }
 
 

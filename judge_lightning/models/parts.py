@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 QUANTIZED_BYTES = {"int8": 1.0, "nf4": 0.5 + 4 / 64, "int8wo": 1.0}
 """Per weight; nf4 carries one float32 scale per 64 weights, both int8 one per output row."""
 _ROW_SCALE = {"int8": 4, "nf4": 0}

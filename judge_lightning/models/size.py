@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from judge_lightning.models.parts import (
     pass_shape,
 )
 from judge_lightning.models.shape import Growth
+
+_KEEP = 8
+_KEPT: dict[tuple[str, str, str | None, str], tuple[Any, int]] = {}
+"""The last models that were built; they have no memory but their modules."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +73,44 @@ def measure_size(
         UserError: The shape is missing or wrong, the model cannot be grown as asked
             for, or dtype or quantization is unknown.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
     if dtype not in DTYPE_BYTES:
         raise UserError("dtype", f"{dtype!r} is unknown", f"use {', '.join(DTYPE_BYTES)}")
     if quantization is not None and quantization not in QUANTIZED_BYTES:
         raise UserError(
             "quantization", f"{quantization!r} is unknown", "use null, int8, nf4 or int8wo"
         )
+    model, download = _built(path, json.dumps(dict(shape or {})), revision, growth)
+    number = DTYPE_BYTES[dtype]
+    return ModelSize(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parts=count_parts(model, number, quantization),
+        cache_per_token=_cache_per_token(model.config) * number,
+        download=download,
+        shape=pass_shape(model, number, quantization),
+    )
+
+
+def _built(
+    path: str, shape: str, revision: str | None, growth: Growth | None
+) -> tuple[Any, int]:
+    """The model on the meta device, grown if asked for, and the bytes of its download.
+
+    The last few are kept: finding what fits asks for the same model in several dtypes.
+    """
+    key = (path, shape, revision, repr(growth))
+    if key not in _KEPT:
+        if len(_KEPT) >= _KEEP:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = _build(path, json.loads(shape), revision, growth)
+    return _KEPT[key]
+
+
+def _build(
+    path: str, shape: Mapping[str, Any], revision: str | None, growth: Growth | None
+) -> tuple[Any, int]:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     located = locate(path)
     config = _config(located, shape, revision)
     with torch.device("meta"):
@@ -85,17 +119,8 @@ def measure_size(
     if growth is not None:
         from judge_lightning.models.growth import grown_config, grown_shell
 
-        used_ids = config.vocab_size
-        config = grown_config(config, growth)
-        model = grown_shell(config, used_ids, torch.float32)
-    number = DTYPE_BYTES[dtype]
-    return ModelSize(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        parts=count_parts(model, number, quantization),
-        cache_per_token=_cache_per_token(config) * number,
-        download=download,
-        shape=pass_shape(model, number, quantization),
-    )
+        model = grown_shell(grown_config(config, growth), config.vocab_size, torch.float32)
+    return model, download
 
 
 def _config(located: Path | str, shape: Mapping[str, Any] | None, revision: str | None) -> Any:
@@ -140,8 +165,6 @@ def _download(located: Path | str, parameters: int, config: Any, revision: str |
 
 def _in_hub_cache(name: str, revision: str | None) -> bool:
     """Whether all weight files of a model have been downloaded before."""
-    import json
-
     from huggingface_hub import try_to_load_from_cache
 
     def cached(file: str) -> str | None:
