@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,8 @@ _ENDLESS = 2**40
 class Parts:
     """Bytes of a model's weights in the order in which they run; the blocks are kept whole.
 
-    ``head`` is all behind the blocks: the final norm and the output head, which is 0 where it
-    is tied to the embeddings.
+    ``embeddings`` is all before the blocks, ``head`` all behind them: the final norm and the
+    output head, unless that is tied to the embeddings.
     """
 
     embeddings: int
@@ -43,8 +42,10 @@ class PassShape:
     Attributes:
         width: D, numbers of a token's hidden state.
         widest: I, outputs of a block's widest linear layer.
+        gated: Two layers of a block are that wide: gate and up projection.
         queries: Numbers of a token's queries, heads times head size.
         keys: Numbers of a token's keys (the values are as many) in one layer.
+        head: h, numbers of one attention head.
         vocabulary: V, logits of a token.
         number: Bytes of one activation.
         largest_matrix: Weights of the largest quantized matrix; 0 where none is.
@@ -55,8 +56,10 @@ class PassShape:
 
     width: int
     widest: int
+    gated: bool
     queries: int
     keys: int
+    head: int
     vocabulary: int
     number: int
     largest_matrix: int
@@ -73,26 +76,21 @@ def count_parts(model: Any, number: int, quantization: str | None) -> Parts:
     from judge_lightning.models.hidden_states import decoder_blocks
 
     quantized = {id(layer.weight) for layer in linear_layers(model)} if quantization else set()
-    blocks = list(decoder_blocks(model))
-    seen: set[int] = set()
-
-    def weigh(parameters: Iterable[nn.Parameter]) -> int:
-        total = 0.0
-        for parameter in parameters:
-            if id(parameter) in seen:
-                continue
-            seen.add(id(parameter))
-            if id(parameter) in quantized and quantization is not None:
-                total += _quantized_bytes(parameter, number, quantization)
-            else:
-                total += parameter.numel() * number
-        return round(total)
-
-    return Parts(
-        embeddings=weigh(model.get_input_embeddings().parameters()),
-        blocks=tuple(weigh(block.parameters()) for block in blocks),
-        head=weigh(model.parameters()),
-    )
+    blocks = decoder_blocks(model)
+    block_of = {id(p): number for number, block in enumerate(blocks) for p in block.parameters()}
+    weights = [0.0] * (len(blocks) + 2)
+    place = 0
+    for parameter in model.parameters():  # In order, tied ones once.
+        count = parameter.numel() * number
+        if quantization is not None and id(parameter) in quantized:
+            count = _quantized_bytes(parameter, number, quantization)
+        if id(parameter) in block_of:
+            weights[1 + block_of[id(parameter)]] += count
+            place = -1
+        else:
+            weights[place] += count
+    first, *middle, last = map(round, weights)
+    return Parts(first, tuple(middle), last)
 
 
 def pass_shape(model: Any, number: int, quantization: str | None) -> PassShape:
@@ -110,8 +108,10 @@ def pass_shape(model: Any, number: int, quantization: str | None) -> PassShape:
     return PassShape(
         width=width,
         widest=max(outputs, default=4 * width),
+        gated=bool(outputs) and outputs.count(max(outputs)) > 1,
         queries=heads * head_size,
         keys=key_heads_of(config) * head_size,
+        head=head_size,
         vocabulary=int(config.vocab_size),
         number=number,
         largest_matrix=max((layer.weight.numel() for layer in linear), default=0),

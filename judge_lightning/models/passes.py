@@ -13,19 +13,25 @@ from judge_lightning.models.parts import PassShape
 
 _FLOAT32 = 4
 _INT32 = 4
+_ID = 8
 
 
 def block_bytes(shape: PassShape, rows: int, tokens: int, seen: int) -> int:
-    """The largest moment of one block: the largest of these five, and the mask.
+    """The largest moment of one block, and what stays alive beside it.
 
-    - norm: residual and output (2 w D), and three float32 tensors (input, square, product):
-      B T (2 w D + 12 D).
-    - rotation: residual and normed state, queries, and three products of their size while
+    Beside it, all along: the token embeddings, the rotary cosines and sines and the ids,
+    B T (w D + 2 w h + 8). The moments:
+
+    - norm: block input, residual and output (3 w D), and three float32 tensors (input, square,
+      product): B T (3 w D + 12 D).
+    - rotation: block input and normed state, queries, and three products of their size while
       ``q cos + rotate(q) sin`` is made, keys and values: w B T (2 D + 4 Q + 2 K).
-    - attention: residual, normed state, queries and result, w B T (2 D + 2 Q); keys and values
-      widened to all query heads where the kernel does not share them, 2 w B S Q; the cache
-      that grows by a copy of one layer's keys or values, w B S K.
-    - MLP: residual and normed state, gate, up and their product: w B T (2 D + 3 I).
+    - attention: block input, normed state, queries and result, w B T (2 D + 2 Q); keys and
+      values widened to all query heads where the kernel does not share them, 2 w B S Q; the
+      cache that grows by a copy of one layer's keys or values, w B S K.
+    - MLP: block input, residual and normed state; gate, up and their product:
+      w B T (3 D + 3 I). Without a gate, an activation that is written out in PyTorch (GPT-2's
+      GELU) has five tensors of that size at once: w B T (3 D + 5 I).
     - quantized layers: see ``_quantized_bytes``; they happen inside the MLP.
 
     The mask, where a batch is padded, is one truth value and one number a pair of tokens of a
@@ -34,12 +40,13 @@ def block_bytes(shape: PassShape, rows: int, tokens: int, seen: int) -> int:
     """
     b, t, s, w = rows, tokens, seen, shape.number
     d, i, q, k = shape.width, shape.widest, shape.queries, shape.keys
-    norm = b * t * (2 * w * d + 3 * _FLOAT32 * d)
+    beside = b * t * (w * d + 2 * w * shape.head + _ID)
+    norm = b * t * (3 * w * d + 3 * _FLOAT32 * d)
     rotation = w * b * t * (2 * d + 4 * q + 2 * k)
     attention = w * b * (t * (2 * d + 2 * q) + s * (2 * q + k))
-    mlp = w * b * t * (2 * d + 3 * i) + _quantized_bytes(shape, b * t)
+    mlp = w * b * t * (3 * d + (3 if shape.gated else 5) * i) + _quantized_bytes(shape, b * t)
     mask = b * t * s * (1 + w) if b > 1 else 0
-    return max(norm, rotation, attention, mlp) + mask
+    return beside + max(norm, rotation, attention, mlp) + mask
 
 
 def logit_bytes(shape: PassShape, rows: int, tokens: int, kept: int) -> int:
