@@ -167,7 +167,10 @@ def _changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
 
 
 def _lighter(
-    change: Callable[..., Change], target: ModelConfig, draft: ModelConfig, smaller: list[tuple[str, object]]
+    change: Callable[..., Change],
+    target: ModelConfig,
+    draft: ModelConfig,
+    smaller: list[tuple[str, object]],
 ) -> Iterator[Change]:
     steps = (("int8", "8 bits a weight"), ("nf4", "4 bits a weight"))
     lighter_than = {None: steps, "int8": steps[1:], "int8wo": steps[1:], "nf4": ()}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from judge_lightning.models.memory_plan import MemoryPlan
 
 WIDTH_WITHOUT_TERMINAL = 120
+_WORTH_SAYING = 2**30
+"""Bytes in the host's memory from which on they are named."""
 
 
 def print_plan(plan: Plan, config: RunConfig) -> None:
@@ -57,6 +59,11 @@ def print_memory(console: Console, config: RunConfig, stages: Collection[str]) -
         soft_wrap=True,
     )
     console.print(memory_table(fit.tightest))
+    for plan in fit.plans:
+        if plan.host >= _WORTH_SAYING:
+            console.print(
+                f"{plan.workload} gathers {in_gib(plan.host)} in the host's memory besides"
+            )
     verdict = "fits" if fit.fits else "[bold]DOES NOT FIT[/]"
     console.print(f"{config.pair.name} {verdict}: {fit.describe()}", soft_wrap=True)
     if fit.fits:

@@ -114,7 +114,8 @@ def disk_needs(config: RunConfig, plan: Plan, sizes: ModelSizes) -> list[DiskNee
 def model_sizes(pair: PairConfig) -> ModelSizes:
     """Exact parameter counts and memory of the pair's models, without loading or fetching them."""
     return {
-        role: (model, size_of(model)) for role, model in (("target", pair.target), ("draft", pair.draft))
+        role: (model, size_of(model))
+        for role, model in (("target", pair.target), ("draft", pair.draft))
     }
 
 

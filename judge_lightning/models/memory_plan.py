@@ -86,11 +86,16 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """One workload on one machine. ``homeless``: bytes of models that cannot be spread over it."""
+    """One workload on one machine.
+
+    ``homeless``: bytes of models that cannot be spread over it. ``host``: bytes that are gathered
+    in the host's memory beside it, 0 where the host is the machine and they are counted there.
+    """
 
     workload: str
     devices: tuple[DeviceMemory, ...]
     homeless: int
+    host: int = 0
 
     @property
     def fits(self) -> bool:
@@ -132,7 +137,8 @@ def plan_memory(workload: Workload, machine: Machine) -> MemoryPlan:
         ]
     if not machine.is_gpu:
         devices = [_in_the_host(devices[0], workload)]
-    return MemoryPlan(workload.name, tuple(devices), homeless)
+    beside = workload.host_bytes if machine.is_gpu else 0
+    return MemoryPlan(workload.name, tuple(devices), homeless, beside)
 
 
 def tightest_plan(plans: Sequence[MemoryPlan]) -> MemoryPlan:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 QUANTIZED_BYTES = {"int8": 1.0, "nf4": 0.5 + 4 / 64, "int8wo": 1.0}
 """Per weight; nf4 carries one float32 scale per 64 weights, both int8 one per output row."""
-_ROW_SCALE = {"int8": 4, "nf4": 0}
-"""Bytes of an output row's scale; torchao's has the dtype of the other weights."""
+_ROW_BYTES = {"int8": 4, "nf4": 0, "int8wo": 5}
+"""Per output row: the scale in float32, and torchao's zero point in 8 bits."""
 _ENDLESS = 2**40
 
 
@@ -81,9 +81,10 @@ def count_parts(model: Any, number: int, quantization: str | None) -> Parts:
     weights = [0.0] * (len(blocks) + 2)
     place = 0
     for parameter in model.parameters():  # In order, tied ones once.
-        count = parameter.numel() * number
+        count: float = parameter.numel() * number
         if quantization is not None and id(parameter) in quantized:
-            count = _quantized_bytes(parameter, number, quantization)
+            count = parameter.numel() * QUANTIZED_BYTES[quantization]
+            count += parameter.shape[0] * _ROW_BYTES[quantization]
         if id(parameter) in block_of:
             weights[1 + block_of[id(parameter)]] += count
             place = -1
@@ -138,8 +139,3 @@ def head_size_of(config: Any) -> int:
     """Numbers of one attention head of a text config."""
     given = getattr(config, "head_dim", None)
     return int(given or config.hidden_size // config.num_attention_heads)
-
-
-def _quantized_bytes(weight: nn.Parameter, number: int, quantization: str) -> float:
-    scale = number if quantization == "int8wo" else _ROW_SCALE[quantization]
-    return weight.numel() * QUANTIZED_BYTES[quantization] + weight.shape[0] * scale

@@ -90,9 +90,7 @@ def measure_size(
     )
 
 
-def _built(
-    path: str, shape: str, revision: str | None, growth: Growth | None
-) -> tuple[Any, int]:
+def _built(path: str, shape: str, revision: str | None, growth: Growth | None) -> tuple[Any, int]:
     """The model on the meta device, grown if asked for, and the bytes of its download.
 
     The last few are kept: finding what fits asks for the same model in several dtypes.

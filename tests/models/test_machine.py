@@ -22,7 +22,9 @@ def test_a_description_is_read(text: str, memory: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "8", "8 x 80", "eight x 80 GiB", "80 GiB x 8", "8 x 80 KB"])
 def test_what_describes_no_machine_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(UserError, match=r'describes no machine; write it like "8 x 80 GiB"') as error:
+    with pytest.raises(
+        UserError, match=r'describes no machine; write it like "8 x 80 GiB"'
+    ) as error:
         parse_machine(text)
     assert error.value.field == "launch.machine"
 
@@ -35,7 +37,7 @@ def test_a_machine_without_memory_is_refused(text: str) -> None:
 
 def test_the_host_has_one_memory() -> None:
     assert parse_machine("64 GiB", is_gpu=False).names == ["RAM"]
-    with pytest.raises(UserError, match="has 2 devices, but engine.device=cpu has one memory"):
+    with pytest.raises(UserError, match=r"has 2 devices, but engine\.device=cpu has one memory"):
         parse_machine("2 x 64 GiB", is_gpu=False)
 
 

@@ -145,6 +145,15 @@ def test_the_hosts_memory_holds_every_processs_copy_and_what_is_gathered() -> No
     assert three.embeddings == 3 * one.embeddings + 1000
 
 
+def test_what_is_gathered_beside_gpus_is_named_and_is_on_none_of_them() -> None:
+    workload = replace(decode(target=SizedModel(sized(TINY))), host_bytes=1000)
+    plan = plan_memory(workload, parse_machine("8 GiB"))
+    assert plan.host == 1000
+    assert replace(plan, host=0) == plan_memory(
+        replace(workload, host_bytes=0), parse_machine("8 GiB")
+    )
+
+
 def test_a_split_model_has_its_blocks_and_caches_in_equal_shares() -> None:
     size = sized(LLAMA_70B)
     plan = plan_memory(decode(target=SizedModel(size, split=True)), parse_machine("4 x 80 GiB"))

@@ -94,6 +94,22 @@ def test_bitsandbytes_quantizes_on_the_cpu(folder: Path, quantization: str) -> N
     assert torch.isfinite(model(torch.tensor([[1, 3, 4]])).logits).all()
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("growth", [None, Growth(num_hidden_layers=4)])
+def test_torchao_quantizes_weights_alone_on_the_cpu(folder: Path, growth: Growth | None) -> None:
+    pytest.importorskip("torchao")
+    plain = load_model(ModelSource(str(folder)), device="cpu")
+    source = ModelSource(str(folder), dtype="bfloat16", quantization="int8wo", grow=growth)
+    model = load_model(source, device="cpu")
+    weight = model.model.layers[1].mlp.up_proj.weight
+    assert type(weight) is not torch.nn.Parameter
+    held = weight.qdata.nbytes + weight.scale.nbytes + weight.zero_point.nbytes
+    assert held == weight.numel() + 5 * weight.shape[0]
+    ids = torch.tensor([[1, 3, 4]])
+    logits, expected = model(ids).logits.float(), plain(ids).logits
+    assert (logits - expected).norm() < 0.05 * expected.norm()
+
+
 @pytest.mark.parametrize(("kind", "library"), [("int8", "bitsandbytes"), ("int8wo", "torchao")])
 def test_a_quantization_whose_library_is_missing_is_refused_before_a_file_is_read(
     kind: str, library: str, monkeypatch: pytest.MonkeyPatch

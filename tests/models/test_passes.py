@@ -30,8 +30,15 @@ MODELS = {
     "a narrow MLP": {**TINY_LLAMA, "intermediate_size": 32},
     "heads wider than the model": {**TINY_LLAMA, "model_type": "qwen3", "head_dim": 32},
     "tied": {**TINY_LLAMA, "tie_word_embeddings": True},
-    "GPT-2": {"model_type": "gpt2", "n_embd": 64, "n_layer": 4, "n_head": 8, "vocab_size": 500,
-        "bos_token_id": 0, "eos_token_id": 0},
+    "GPT-2": {
+        "model_type": "gpt2",
+        "n_embd": 64,
+        "n_layer": 4,
+        "n_head": 8,
+        "vocab_size": 500,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+    },
 }
 
 
@@ -78,7 +85,9 @@ def build(fields: dict[str, Any]) -> tuple[Any, PassShape]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize(("tokens", "dtype"), [(21, "float32"), (300, "float32"), (300, "bfloat16")])
+@pytest.mark.parametrize(
+    ("tokens", "dtype"), [(21, "float32"), (300, "float32"), (300, "bfloat16")]
+)
 @torch.inference_mode()
 def test_a_pass_takes_at_most_what_is_reckoned_for_a_block_and_not_much_less(
     name: str, tokens: int, dtype: str
