@@ -1,0 +1,278 @@
+"""How close a decoder's cycle comes to its bare forward passes, on the CPU.
+
+The bare cost of a cycle is M draft forwards and one target forward over M + 1 tokens. It is
+measured in front of every cycle of a real decoding, on the same caches at the same length, so
+that both see the same machine: ``python -m benchmarks.cycle_bound``. An eager cycle is compared
+with transformers' own forwards, a compiled one with the compiled graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Any
+
+from torch import Tensor
+
+from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
+from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt_ids
+from judge_lightning import SpeculativeDecoder
+from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculation
+from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
+from judge_lightning.decoding.engine import ENGINES, Roles
+from judge_lightning.decoding.request import Request
+from judge_lightning.models.pair import Pair
+from judge_lightning.verifiers import Exact, Judge, Verifier
+from pipelines.pair import pair_loader
+
+GOALS = {"eager": 0.97, "compiled": 0.93}
+
+
+@dataclass(slots=True)
+class CycleCost:
+    """Seconds of one cycle: bare passes, the same inside the decoder, and the whole of it."""
+
+    proposed: int
+    bare_draft: float
+    bare_target: float
+    probe: float
+    propose: float = 0.0
+    verify: float = 0.0
+    wall: float = 0.0
+
+    @property
+    def bare(self) -> float:
+        return self.bare_draft + self.bare_target
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Medians over the cycles, in milliseconds. ``rest`` is what no forward pass is part of:
+    verdict, bookkeeping, cropping. The quartiles are those of each cycle's own ratio."""
+
+    pair: str
+    engine: str
+    verifier: str
+    cycles: int
+    bare_draft: float
+    bare_target: float
+    propose: float
+    verify: float
+    rest: float
+    wall: float
+    efficiency: float
+    quartiles: tuple[float, float]
+    goal: float
+    compile_seconds: float
+
+    @property
+    def reached(self) -> bool:
+        return self.efficiency >= self.goal
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints a table and writes JSON."""
+    parser = parser_for(__doc__)
+    parser.add_argument("--pairs", nargs="+", default=["micro", "standin_cpu"])
+    parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument("--draft-length", type=int, default=20)
+    parser.add_argument("--prompts", type=int, default=4)
+    parser.add_argument("--new-tokens", type=int, default=100, help="per prompt")
+    given = start(parser, arguments)
+    if given.quick:
+        given.prompts, given.new_tokens, given.draft_length = 1, 24, 4
+    rows = [
+        row
+        for pair in given.pairs
+        for row in measure(pair, given.engines, given.draft_length, given.prompts, given.new_tokens)
+    ]
+    _print(rows)
+    results = [{**asdict(row), "reached": row.reached} for row in rows]
+    save("cycle_bound", {"draft_length": given.draft_length, "results": results}, given.out)
+
+
+def measure(
+    name: str, engines: Sequence[str], draft_length: int, prompts: int, new_tokens: int
+) -> list[Efficiency]:
+    """Decodes the same prompts with every engine and rule, in turns, probing every cycle.
+
+    The judge is untrained and overrules nothing, so both rules go through the same blocks.
+    """
+    pair: Pair = pair_loader(pair_config(name))()
+    rules: dict[str, Verifier] = {"exact": Exact(), "judge": Judge(idle_head(pair.target))}
+    probed = {engine: ProbedEngine(engine) for engine in engines}
+    decoders = {
+        (engine, rule): SpeculativeDecoder(
+            pair.target, pair.draft, verifier, draft_length, probed[engine]
+        )
+        for engine in engines
+        for rule, verifier in rules.items()
+    }
+    costs: dict[tuple[str, str], list[CycleCost]] = {key: [] for key in decoders}
+    texts = [prompt_ids(pair.tokenizer, p, pair.target.device) for p in held_out_prompts(prompts)]
+    for engine in probed.values():
+        engine.reserve(max(ids.shape[1] for ids in texts) + new_tokens)
+    for number, ids in enumerate([texts[0], *texts]):
+        for (engine_name, rule), decoder in decoders.items():
+            engine = probed[engine_name]
+            engine.costs.clear()
+            output = decoder.generate(ids, new_tokens, eos_token_id=())
+            for cost, cycle in zip(engine.costs, output.trace.cycles, strict=True):
+                cost.wall = cycle.seconds - cost.probe
+            if number:  # The first prompt is decoded once more, to warm up.
+                whole = [c for c in engine.costs[1:] if c.proposed == draft_length]
+                costs[engine_name, rule].extend(whole)
+    return [
+        _efficiency(name, engine, rule, values, probed[engine].compile_seconds)
+        for (engine, rule), values in costs.items()
+    ]
+
+
+class ProbedEngine:
+    """An engine in front of whose cycles the bare passes are timed; ``costs`` has a row each."""
+
+    def __init__(self, name: str) -> None:
+        self._engine: Any = CompiledEngine() if name == "compiled" else EagerEngine()
+        self.costs: list[CycleCost] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    @contextmanager
+    def speculate(self, roles: Roles, request: Request) -> Iterator[ProbedSpeculation]:
+        """The engine's own answer, probed."""
+        with self._engine.speculate(roles, request) as speculation:
+            yield ProbedSpeculation(speculation, roles, self.costs)
+
+
+class ProbedSpeculation:
+    """``Speculation`` that times the bare passes before, and its own two parts in each cycle."""
+
+    def __init__(self, inner: Any, roles: Roles, costs: list[CycleCost]) -> None:
+        self._inner = inner
+        self._roles = roles
+        self._costs = costs
+        self.tokens: Tensor = inner.tokens
+        self.forget_after = inner.forget_after
+
+    def propose(self, n: int) -> tuple[int, Tensor | None]:
+        """Probes, save in the first cycle, which reads the prompt."""
+        started = perf_counter()
+        bare = (0.0, 0.0)
+        if self._costs and n + self._roles.draft_length < self.tokens.shape[1]:
+            compiled = isinstance(self._inner, CompiledSpeculation)
+            bare = (bare_compiled if compiled else bare_eager)(self._inner, self._roles, n)
+        probed = perf_counter()
+        m, q = self._inner.propose(n)
+        cost = CycleCost(m, *bare, probe=probed - started, propose=perf_counter() - probed)
+        self._costs.append(cost)
+        return m, q
+
+    def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
+        """Timed."""
+        started = perf_counter()
+        logits, states = self._inner.verify(n, m)
+        self._costs[-1].verify = perf_counter() - started
+        return logits, states
+
+
+def bare_eager(speculation: EagerSpeculation, roles: Roles, n: int) -> tuple[float, float]:
+    """Seconds of M draft forwards and of one target forward over M + 1 tokens.
+
+    Taken on the decoder's own caches, which are cropped afterwards, outside of the time.
+    """
+    token = speculation.tokens[:, n - 1 : n]
+    block = token.expand(1, roles.draft_length + 1)
+    draft, target = speculation._draft._cache, speculation._target._cache
+    started = perf_counter()
+    for _ in range(roles.draft_length):
+        roles.draft(token, past_key_values=draft, use_cache=True, logits_to_keep=1)
+    drafted = perf_counter()
+    roles.target(block, past_key_values=target, use_cache=True)
+    ended = perf_counter()
+    draft.crop(-roles.draft_length)
+    target.crop(-roles.draft_length - 1)
+    return drafted - started, ended - drafted
+
+
+def bare_compiled(speculation: CompiledSpeculation, roles: Roles, n: int) -> tuple[float, float]:
+    """Seconds of the compiled draft steps, M of those in the graphs, and of the verify graph."""
+    draft, target = speculation._draft, speculation._target
+    token, given = speculation.tokens[0, n - 1 : n].clone(), draft.model.unknown
+    count = draft.steps * draft.calls
+    positions = [p.clone() for p in draft.model.position[n - 1 : n - 1 + count]]
+    window = slice(n - 1, n + roles.draft_length)
+    block, places = speculation.tokens[0, window].clone(), target.model.positions[window]
+    started = perf_counter()
+    for call in range(0, count, draft.steps):
+        draft.read_on(token, given, positions[call : call + draft.steps])
+    drafted = perf_counter()
+    target.verify(block, places)
+    ended = perf_counter()
+    return (drafted - started) * roles.draft_length / count, ended - drafted
+
+
+def _efficiency(
+    pair: str, engine: str, verifier: str, costs: Sequence[CycleCost], compile_seconds: float
+) -> Efficiency:
+    probed = [cost for cost in costs if cost.bare > 0]
+    ratios = [cost.bare / cost.wall for cost in probed]
+    low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    wall = median(cost.wall for cost in probed)
+
+    def milliseconds(name: str) -> float:
+        return 1000 * median(getattr(cost, name) for cost in probed)
+
+    return Efficiency(
+        pair=pair,
+        engine=engine,
+        verifier=verifier,
+        cycles=len(probed),
+        bare_draft=milliseconds("bare_draft"),
+        bare_target=milliseconds("bare_target"),
+        propose=milliseconds("propose"),
+        verify=milliseconds("verify"),
+        rest=1000 * median(cost.wall - cost.propose - cost.verify for cost in probed),
+        wall=1000 * wall,
+        efficiency=median(cost.bare for cost in probed) / wall,
+        quartiles=(low, high),
+        goal=GOALS[engine],
+        compile_seconds=compile_seconds,
+    )
+
+
+def _print(rows: Sequence[Efficiency]) -> None:
+    columns = "pair, engine, rule|cycles|draft|propose|target|verify|rest|cycle|efficiency|goal"
+    print_table(
+        "a cycle beside its bare forward passes (draft, target), milliseconds",
+        columns.split("|"),
+        [
+            (
+                f"{row.pair} {row.engine} {row.verifier}",
+                str(row.cycles),
+                *(
+                    f"{value:.2f}"
+                    for value in (
+                        row.bare_draft,
+                        row.propose,
+                        row.bare_target,
+                        row.verify,
+                        row.rest,
+                        row.wall,
+                    )
+                ),
+                f"{row.efficiency:.3f}",
+                f"{row.goal}{'' if row.reached else ' missed'}",
+            )
+            for row in rows
+        ],
+    )
+    spreads = ", ".join(f"{row.quartiles[0]:.2f} to {row.quartiles[1]:.2f}" for row in rows)
+    note(f"half of all cycles had an efficiency of, row by row: {spreads}")
+
+
+if __name__ == "__main__":
+    run_script(main)
