@@ -3,18 +3,21 @@
 The bare cost of a cycle is M draft forwards and one target forward over M + 1 tokens. It is
 measured in front of every cycle of a real decoding, on the same caches at the same length, so
 that both see the same machine: ``python -m benchmarks.cycle_bound``. An eager cycle is compared
-with transformers' own forwards, a compiled one with the compiled graphs.
+with transformers' own forwards, a compiled one with the compiled graphs. With ``--clock cpu`` the
+process's own CPU time is read, on one thread: on a machine that others use, too, it leaves out
+the time that they took.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
@@ -24,11 +27,16 @@ from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculatio
 from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
 from judge_lightning.decoding.engine import ENGINES, Roles
 from judge_lightning.decoding.request import Request
+from judge_lightning.errors import UserError
 from judge_lightning.models.pair import Pair
 from judge_lightning.verifiers import Exact, Judge, Verifier
 from pipelines.pair import pair_loader
 
+CLOCKS = {"wall": perf_counter, "cpu": process_time}
 GOALS = {"eager": 0.97, "compiled": 0.93}
+
+
+Clock = Callable[[], float]
 
 
 @dataclass(slots=True)
@@ -38,7 +46,7 @@ class CycleCost:
     proposed: int
     bare_draft: float
     bare_target: float
-    probe: float
+    started: float
     propose: float = 0.0
     verify: float = 0.0
     wall: float = 0.0
@@ -81,29 +89,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draft-length", type=int, default=20)
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=100, help="per prompt")
+    parser.add_argument("--clock", default="wall", choices=CLOCKS)
     given = start(parser, arguments)
     if given.quick:
         given.prompts, given.new_tokens, given.draft_length = 1, 24, 4
-    rows = [
-        row
-        for pair in given.pairs
-        for row in measure(pair, given.engines, given.draft_length, given.prompts, given.new_tokens)
-    ]
-    _print(rows)
-    results = [{**asdict(row), "reached": row.reached} for row in rows]
-    save("cycle_bound", {"draft_length": given.draft_length, "results": results}, given.out)
+    if given.clock == "cpu":
+        torch.set_num_threads(1)
+    rows = [row for pair in given.pairs for row in measure(pair, given)]
+    _print(rows, given.clock)
+    result = {
+        "draft_length": given.draft_length,
+        "clock": given.clock,
+        "results": [{**asdict(row), "reached": row.reached} for row in rows],
+    }
+    save("cycle_bound", result, given.out)
 
 
-def measure(
-    name: str, engines: Sequence[str], draft_length: int, prompts: int, new_tokens: int
-) -> list[Efficiency]:
+def measure(name: str, given: Any) -> list[Efficiency]:
     """Decodes the same prompts with every engine and rule, in turns, probing every cycle.
 
     The judge is untrained and overrules nothing, so both rules go through the same blocks.
     """
+    engines, draft_length, new_tokens = given.engines, given.draft_length, given.new_tokens
     pair: Pair = pair_loader(pair_config(name))()
     rules: dict[str, Verifier] = {"exact": Exact(), "judge": Judge(idle_head(pair.target))}
-    probed = {engine: ProbedEngine(engine) for engine in engines}
+    probed = {engine: ProbedEngine(engine, CLOCKS[given.clock]) for engine in engines}
     decoders = {
         (engine, rule): SpeculativeDecoder(
             pair.target, pair.draft, verifier, draft_length, probed[engine]
@@ -112,18 +122,18 @@ def measure(
         for rule, verifier in rules.items()
     }
     costs: dict[tuple[str, str], list[CycleCost]] = {key: [] for key in decoders}
-    texts = [prompt_ids(pair.tokenizer, p, pair.target.device) for p in held_out_prompts(prompts)]
+    prompts = held_out_prompts(given.prompts)
+    texts = [prompt_ids(pair.tokenizer, prompt, pair.target.device) for prompt in prompts]
     for engine in probed.values():
         engine.reserve(max(ids.shape[1] for ids in texts) + new_tokens)
     for number, ids in enumerate([texts[0], *texts]):
         for (engine_name, rule), decoder in decoders.items():
             engine = probed[engine_name]
             engine.costs.clear()
-            output = decoder.generate(ids, new_tokens, eos_token_id=())
-            for cost, cycle in zip(engine.costs, output.trace.cycles, strict=True):
-                cost.wall = cycle.seconds - cost.probe
+            decoder.generate(ids, new_tokens, eos_token_id=())
             if number:  # The first prompt is decoded once more, to warm up.
-                whole = [c for c in engine.costs[1:] if c.proposed == draft_length]
+                # The first cycle reads the prompt, and what ends the last one is not seen.
+                whole = [c for c in engine.costs[1:-1] if c.proposed == draft_length and c.bare]
                 costs[engine_name, rule].extend(whole)
     return [
         _efficiency(name, engine, rule, values, probed[engine].compile_seconds)
@@ -134,7 +144,8 @@ def measure(
 class ProbedEngine:
     """An engine in front of whose cycles the bare passes are timed; ``costs`` has a row each."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock = perf_counter) -> None:
+        self.clock = clock
         self._engine: Any = CompiledEngine() if name == "compiled" else EagerEngine()
         self.costs: list[CycleCost] = []
 
@@ -145,41 +156,45 @@ class ProbedEngine:
     def speculate(self, roles: Roles, request: Request) -> Iterator[ProbedSpeculation]:
         """The engine's own answer, probed."""
         with self._engine.speculate(roles, request) as speculation:
-            yield ProbedSpeculation(speculation, roles, self.costs)
+            yield ProbedSpeculation(speculation, roles, self)
 
 
 class ProbedSpeculation:
     """``Speculation`` that times the bare passes before, and its own two parts in each cycle."""
 
-    def __init__(self, inner: Any, roles: Roles, costs: list[CycleCost]) -> None:
+    def __init__(self, inner: Any, roles: Roles, engine: ProbedEngine) -> None:
         self._inner = inner
         self._roles = roles
-        self._costs = costs
+        self._costs = engine.costs
+        self._clock = engine.clock
         self.tokens: Tensor = inner.tokens
         self.forget_after = inner.forget_after
 
     def propose(self, n: int) -> tuple[int, Tensor | None]:
-        """Probes, save in the first cycle, which reads the prompt."""
-        started = perf_counter()
+        """Ends the last cycle's time; probes, save in the first, which reads the prompt."""
+        clock = self._clock
+        if self._costs:
+            self._costs[-1].wall = clock() - self._costs[-1].started
         bare = (0.0, 0.0)
         if self._costs and n + self._roles.draft_length < self.tokens.shape[1]:
             compiled = isinstance(self._inner, CompiledSpeculation)
-            bare = (bare_compiled if compiled else bare_eager)(self._inner, self._roles, n)
-        probed = perf_counter()
+            bare = (bare_compiled if compiled else bare_eager)(self._inner, self._roles, n, clock)
+        started = clock()
         m, q = self._inner.propose(n)
-        cost = CycleCost(m, *bare, probe=probed - started, propose=perf_counter() - probed)
-        self._costs.append(cost)
+        self._costs.append(CycleCost(m, *bare, started=started, propose=clock() - started))
         return m, q
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
         """Timed."""
-        started = perf_counter()
+        started = self._clock()
         logits, states = self._inner.verify(n, m)
-        self._costs[-1].verify = perf_counter() - started
+        self._costs[-1].verify = self._clock() - started
         return logits, states
 
 
-def bare_eager(speculation: EagerSpeculation, roles: Roles, n: int) -> tuple[float, float]:
+def bare_eager(
+    speculation: EagerSpeculation, roles: Roles, n: int, clock: Clock = perf_counter
+) -> tuple[float, float]:
     """Seconds of M draft forwards and of one target forward over M + 1 tokens.
 
     Taken on the decoder's own caches, which are cropped afterwards, outside of the time.
@@ -187,18 +202,20 @@ def bare_eager(speculation: EagerSpeculation, roles: Roles, n: int) -> tuple[flo
     token = speculation.tokens[:, n - 1 : n]
     block = token.expand(1, roles.draft_length + 1)
     draft, target = speculation._draft._cache, speculation._target._cache
-    started = perf_counter()
+    started = clock()
     for _ in range(roles.draft_length):
         roles.draft(token, past_key_values=draft, use_cache=True, logits_to_keep=1)
-    drafted = perf_counter()
+    drafted = clock()
     roles.target(block, past_key_values=target, use_cache=True)
-    ended = perf_counter()
+    ended = clock()
     draft.crop(-roles.draft_length)
     target.crop(-roles.draft_length - 1)
     return drafted - started, ended - drafted
 
 
-def bare_compiled(speculation: CompiledSpeculation, roles: Roles, n: int) -> tuple[float, float]:
+def bare_compiled(
+    speculation: CompiledSpeculation, roles: Roles, n: int, clock: Clock = perf_counter
+) -> tuple[float, float]:
     """Seconds of the compiled draft steps, M of those in the graphs, and of the verify graph."""
     draft, target = speculation._draft, speculation._target
     token, given = speculation.tokens[0, n - 1 : n].clone(), draft.model.unknown
@@ -206,48 +223,49 @@ def bare_compiled(speculation: CompiledSpeculation, roles: Roles, n: int) -> tup
     positions = [p.clone() for p in draft.model.position[n - 1 : n - 1 + count]]
     window = slice(n - 1, n + roles.draft_length)
     block, places = speculation.tokens[0, window].clone(), target.model.positions[window]
-    started = perf_counter()
+    started = clock()
     for call in range(0, count, draft.steps):
         draft.read_on(token, given, positions[call : call + draft.steps])
-    drafted = perf_counter()
+    drafted = clock()
     target.verify(block, places)
-    ended = perf_counter()
+    ended = clock()
     return (drafted - started) * roles.draft_length / count, ended - drafted
 
 
 def _efficiency(
     pair: str, engine: str, verifier: str, costs: Sequence[CycleCost], compile_seconds: float
 ) -> Efficiency:
-    probed = [cost for cost in costs if cost.bare > 0]
-    ratios = [cost.bare / cost.wall for cost in probed]
+    if not costs:
+        raise UserError("--new-tokens", "leave no room for a second block", "give more")
+    ratios = [cost.bare / cost.wall for cost in costs]
     low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    wall = median(cost.wall for cost in probed)
+    wall = median(cost.wall for cost in costs)
 
     def milliseconds(name: str) -> float:
-        return 1000 * median(getattr(cost, name) for cost in probed)
+        return 1000 * median(getattr(cost, name) for cost in costs)
 
     return Efficiency(
         pair=pair,
         engine=engine,
         verifier=verifier,
-        cycles=len(probed),
+        cycles=len(costs),
         bare_draft=milliseconds("bare_draft"),
         bare_target=milliseconds("bare_target"),
         propose=milliseconds("propose"),
         verify=milliseconds("verify"),
-        rest=1000 * median(cost.wall - cost.propose - cost.verify for cost in probed),
+        rest=1000 * median(cost.wall - cost.propose - cost.verify for cost in costs),
         wall=1000 * wall,
-        efficiency=median(cost.bare for cost in probed) / wall,
+        efficiency=median(cost.bare for cost in costs) / wall,
         quartiles=(low, high),
         goal=GOALS[engine],
         compile_seconds=compile_seconds,
     )
 
 
-def _print(rows: Sequence[Efficiency]) -> None:
+def _print(rows: Sequence[Efficiency], clock: str) -> None:
     columns = "pair, engine, rule|cycles|draft|propose|target|verify|rest|cycle|efficiency|goal"
     print_table(
-        "a cycle beside its bare forward passes (draft, target), milliseconds",
+        f"a cycle beside its bare forward passes (draft, target), milliseconds of {clock} time",
         columns.split("|"),
         [
             (

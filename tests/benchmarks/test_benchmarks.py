@@ -136,8 +136,8 @@ def test_the_assistant_proposes_as_many_tokens_as_our_draft(judge: Path) -> None
     ids = prompt_ids(pair.tokenizer, held_out_prompts(1)[0], pair.target.device)
     contenders[against_transformers.ASSISTED].answer(ids, 40)
     assert widths[0] == ids.shape[1] + 7
-    # The last decided token and the proposals; fewer where the answer nears its end.
-    assert set(widths[1:-2]) == {1 + 7}
+    # The last decided token and the proposals; fewer only where the answer nears its end.
+    assert widths[1:5] == [1 + 7] * 4
 
 
 def test_costs_grow_with_context_draft_length_and_model(tmp_path: Path) -> None:
