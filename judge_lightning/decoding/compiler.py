@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 
@@ -26,9 +27,11 @@ def compiler_problem() -> str | None:
 def keep_compiled_code() -> None:
     """Lets inductor's cache outlive a reboot: in the user's cache folder instead of /tmp.
 
-    A folder that ``TORCHINDUCTOR_CACHE_DIR`` names stays.
+    A folder that ``TORCHINDUCTOR_CACHE_DIR`` names stays, unless it is inductor's own choice,
+    which it writes into that variable as soon as something imports it.
     """
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(Path(home) / "judge-lightning" / "inductor")
-    )
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    own_choice = str(Path(tempfile.gettempdir()) / "torchinductor_")
+    if os.environ.get(name, own_choice).startswith(own_choice):
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        os.environ[name] = str(Path(home) / "judge-lightning" / "inductor")
