@@ -12,19 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
+from benchmarks.measuring import (
+    CLOCKS,
+    Clock,
+    note,
+    parser_for,
+    print_table,
+    run_script,
+    save,
+    start,
+)
 from benchmarks.standin_cost import pass_costs
 from benchmarks.subjects import held_out_prompts, load_judge, pair_config, prompt_ids
 from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder
 from judge_lightning.court.checkers import check
 from judge_lightning.court.prompting import answer_text
+from judge_lightning.court.records import Prompt
 from judge_lightning.decoding.engine import ENGINES, Engine, make_engine
 from judge_lightning.decoding.trace import Trace
 from judge_lightning.models.pair import Pair
@@ -48,7 +57,7 @@ Answer = Callable[[Tensor, int], tuple[Tensor, Trace | None]]
 
 @dataclass
 class Contender:
-    """Who answers, and what came of it. ``seconds`` are wall-clock, prompts included."""
+    """Who answers, and what came of it. ``seconds`` are the clock's, prompts included."""
 
     answer: Answer
     tokens: int = 0
@@ -86,12 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pair = pair_loader(config)()
     engines = {name: make_engine(name) for name in given.engines}
     contenders = make_contenders(pair, head, given.draft_length, engines)
-    compete(pair, contenders, engines.values(), given.prompts, given.new_tokens)
-    passes = pass_costs(pair, given.draft_length + 1, rounds=2 if given.quick else 15)
+    clock = CLOCKS[given.clock]
+    questions = held_out_prompts(given.prompts)
+    for engine in engines.values():
+        engine.reserve(longest_prompt(pair, questions) + given.new_tokens)
+    compete(pair, contenders, questions, given.new_tokens, clock)
+    passes = pass_costs(pair, given.draft_length + 1, 2 if given.quick else 15, clock)
     result = {
         "pair": given.pair,
         "stand_in": describe_stand_in(config.pair) or None,
         "draft_length": given.draft_length,
+        "clock": given.clock,
         "prompts": given.prompts,
         "judge_threshold": head.config.threshold,
         "eager_milliseconds": passes,
@@ -128,15 +142,12 @@ def make_contenders(
 def compete(
     pair: Pair,
     contenders: dict[str, Contender],
-    engines: Any,
-    prompts: int,
+    questions: Sequence[Prompt],
     new_tokens: int,
+    clock: Clock,
 ) -> None:
     """Lets everybody answer every prompt; who goes first changes with the prompt."""
-    questions = held_out_prompts(prompts)
     texts = [prompt_ids(pair.tokenizer, prompt, pair.target.device) for prompt in questions]
-    for engine in engines:
-        engine.reserve(max(ids.shape[1] for ids in texts) + new_tokens)
     for contender in contenders.values():
         contender.answer(texts[0], WARM_UP_TOKENS)
     names = list(contenders)
@@ -144,9 +155,9 @@ def compete(
         first = number % len(names)
         for name in names[first:] + names[:first]:
             contender = contenders[name]
-            started = perf_counter()
+            started = clock()
             sequence, trace = contender.answer(ids, new_tokens)
-            contender.seconds += perf_counter() - started
+            contender.seconds += clock() - started
             new = sequence[0, ids.shape[1] :].tolist()
             contender.tokens += len(new)
             contender.texts.append(new)
@@ -154,6 +165,12 @@ def compete(
             if trace is not None:
                 contender.cycles += len(trace.cycles)
                 contender.accepted += sum(cycle.accepted for cycle in trace.cycles)
+
+
+def longest_prompt(pair: Pair, questions: Sequence[Prompt]) -> int:
+    """Tokens of the longest question, for which static caches make room at once."""
+    device = torch.device("cpu")
+    return max(prompt_ids(pair.tokenizer, question, device).shape[1] for question in questions)
 
 
 def ratios(contenders: dict[str, Contender]) -> list[dict[str, Any]]:

@@ -10,17 +10,25 @@ the time that they took.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
+from benchmarks.measuring import (
+    CLOCKS,
+    Clock,
+    note,
+    parser_for,
+    print_table,
+    run_script,
+    save,
+    start,
+)
 from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt_ids
 from judge_lightning import SpeculativeDecoder
 from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculation
@@ -32,11 +40,7 @@ from judge_lightning.models.pair import Pair
 from judge_lightning.verifiers import Exact, Judge, Verifier
 from pipelines.pair import pair_loader
 
-CLOCKS = {"wall": perf_counter, "cpu": process_time}
 GOALS = {"eager": 0.97, "compiled": 0.93}
-
-
-Clock = Callable[[], float]
 
 
 @dataclass(slots=True)
@@ -89,12 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draft-length", type=int, default=20)
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=100, help="per prompt")
-    parser.add_argument("--clock", default="wall", choices=CLOCKS)
     given = start(parser, arguments)
     if given.quick:
         given.prompts, given.new_tokens, given.draft_length = 1, 24, 4
-    if given.clock == "cpu":
-        torch.set_num_threads(1)
     rows = [row for pair in given.pairs for row in measure(pair, given)]
     _print(rows, given.clock)
     result = {

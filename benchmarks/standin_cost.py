@@ -14,7 +14,17 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from benchmarks.measuring import interleaved, note, parser_for, print_table, run_script, save, start
+from benchmarks.measuring import (
+    CLOCKS,
+    Clock,
+    interleaved,
+    note,
+    parser_for,
+    print_table,
+    run_script,
+    save,
+    start,
+)
 from benchmarks.subjects import pair_config
 from judge_lightning.models.pair import Pair
 from pipelines.pair import pair_loader
@@ -34,11 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = start(parser, arguments)
     config = pair_config(given.pair, given.overrides)
     rounds = 2 if given.quick else given.rounds
-    costs = pass_costs(pair_loader(config)(), given.draft_length + 1, rounds)
+    clock = CLOCKS[given.clock]
+    costs = pass_costs(pair_loader(config)(), given.draft_length + 1, rounds, clock)
     result = {
         "pair": given.pair,
         "stand_in": describe_stand_in(config.pair) or None,
         "draft_length": given.draft_length,
+        "clock": given.clock,
         "milliseconds": costs,
         "target_over_draft": costs["target, 1 token"] / costs["draft, 1 token"],
         "block_over_token": costs["target, block"] / costs["target, 1 token"],
@@ -47,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     save("standin_cost", result, given.out)
 
 
-def pass_costs(pair: Pair, block: int, rounds: int) -> dict[str, float]:
+def pass_costs(pair: Pair, block: int, rounds: int, clock: Clock) -> dict[str, float]:
     """Median milliseconds of a draft pass, a target pass and a target pass over a block."""
     passes = {
         "draft, 1 token": _pass(pair.draft, 1),
         "target, 1 token": _pass(pair.target, 1),
         "target, block": _pass(pair.target, block),
     }
-    seconds = interleaved(passes, rounds, pair.target.device)
+    seconds = interleaved(passes, rounds, pair.target.device, clock)
     return {name: 1000 * value for name, value in seconds.items()}
 
 

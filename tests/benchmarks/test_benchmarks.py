@@ -214,7 +214,7 @@ def test_the_newest_judge_of_the_target_is_found(tmp_path: Path, judge: Path) ->
     with pytest.raises(UserError, match=r"no judge of this target \(but 1 of others\)"):
         load_judge(config, None, tmp_path)
     shutil.copytree(judge, tmp_path / "calibrate" / "b" / "judge")
-    assert load_judge(config, None, tmp_path).config.hidden_size == 256
+    assert load_judge(config, None, tmp_path).config.layers_of_target == 48
 
 
 def test_a_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,9 +129,9 @@ def test_the_plan_says_that_it_is_a_stand_in_and_how_large(
     with pytest.raises(SystemExit):
         run.main()
     out = capsys.readouterr().out
-    assert "a stand-in: target is micro:target grown to 256 wide, 48 layers" in out
+    assert "a stand-in: target is micro:target grown to 128 wide, 48 layers" in out
     assert "micro:target (stand-in)" in out
-    assert "40,371,968" in out
+    assert "10,355,584" in out
 
 
 def test_the_cpu_stand_in_writes_what_the_micro_target_writes() -> None:
