@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from benchmarks.measuring import (
     CLOCKS,
     Clock,
+    add_clock,
     note,
     parser_for,
     print_table,
@@ -79,6 +80,7 @@ class Contender:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints a table and writes JSON."""
     parser = parser_for(__doc__)
+    add_clock(parser)
     parser.add_argument("--pair", default="standin_cpu")
     parser.add_argument("--judge", type=Path, help="a judge's folder; else the newest trained one")
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))

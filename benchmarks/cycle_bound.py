@@ -22,6 +22,7 @@ from torch import Tensor
 from benchmarks.measuring import (
     CLOCKS,
     Clock,
+    add_clock,
     note,
     parser_for,
     print_table,
@@ -88,6 +89,7 @@ class Efficiency:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints a table and writes JSON."""
     parser = parser_for(__doc__)
+    add_clock(parser)
     parser.add_argument("--pairs", nargs="+", default=["micro", "standin_cpu"])
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--draft-length", type=int, default=20)

@@ -36,11 +36,15 @@ def parser_for(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it works")
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0: torch's own")
+    parser.add_argument("--out", type=Path, help=f"the JSON file; else one in {RESULTS}")
+    return parser
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Lets the user choose one of ``CLOCKS``."""
     parser.add_argument(
         "--clock", default="wall", choices=CLOCKS, help="cpu: this process's time, on one thread"
     )
-    parser.add_argument("--out", type=Path, help=f"the JSON file; else one in {RESULTS}")
-    return parser
 
 
 def start(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +52,7 @@ def start(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     given = parser.parse_args(arguments)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    threads = 1 if given.clock == "cpu" else given.threads
+    threads = 1 if getattr(given, "clock", "wall") == "cpu" else given.threads
     if threads:
         torch.set_num_threads(threads)
     return given

@@ -17,6 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 from benchmarks.measuring import (
     CLOCKS,
     Clock,
+    add_clock,
     interleaved,
     note,
     parser_for,
@@ -37,6 +38,7 @@ HIGHEST_ID = 900
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints a table and writes JSON."""
     parser = parser_for(__doc__)
+    add_clock(parser)
     parser.add_argument("--pair", default="standin_cpu")
     parser.add_argument("--draft-length", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=40)
