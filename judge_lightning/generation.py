@@ -97,9 +97,10 @@ def judge_generate(  # noqa: PLR0917 (transformers passes the first ones by posi
     )
     if streamer is not None:
         streamer.end()
+    sequences: Any = output.sequences
     if generation_config.return_dict_in_generate:
-        return GenerateDecoderOnlyOutput(sequences=output.sequences)
-    return output.sequences
+        return GenerateDecoderOnlyOutput(sequences=sequences)
+    return sequences
 
 
 def _arguments_of_generate() -> dict[str, Any]:

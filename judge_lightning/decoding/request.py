@@ -67,8 +67,9 @@ class Request:
             return logits
         first = prefix.shape[1] - len(logits) + 1
         # Processors are made for float32 and may write into what they are given.
+        process: Any = self.extras.logits_processor
         rows = [
-            self.extras.logits_processor(prefix[:, : first + i], row.float().clone())
+            process(prefix[:, : first + i], row.float().clone())
             for i, row in enumerate(logits.unsqueeze(1))
         ]
         return torch.cat(rows)
