@@ -231,8 +231,11 @@ def _run_side_by_side(
     try:
         for future in as_completed([pool.submit(_decode_in_worker, shard) for shard in shards]):
             yield future.result()
-    finally:
+    except BaseException:
         _stop(pool)
+        raise
+    # Workers that leave by themselves tidy up what the compiler left behind.
+    pool.shutdown(wait=True)
 
 
 def _longest(shards: Sequence[Shard]) -> list[Prompt]:
