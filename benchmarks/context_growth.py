@@ -18,8 +18,19 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.growth_picture import draw_picture
-from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
+from benchmarks.measuring import (
+    CLOCKS,
+    Clock,
+    add_clock,
+    note,
+    parser_for,
+    print_table,
+    run_script,
+    save,
+    start,
+)
 from benchmarks.memory import peak_bytes, reset_peak
+from benchmarks.stamps import StampedEngine
 from benchmarks.subjects import Replayed, lengths_with_mean
 from judge_lightning import AutoregressiveDecoder, SpeculativeDecoder
 from judge_lightning.decoding.compiled import CompiledEngine
@@ -56,6 +67,7 @@ class Point:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints tables, writes JSON and draws."""
     parser = parser_for(__doc__)
+    add_clock(parser)
     parser.add_argument("--contexts", type=int, nargs="+", default=[512, 1024, 2048, 4096, 8192])
     parser.add_argument("--draft-lengths", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--draft-length", type=int, default=16, help="in the other sweeps")
@@ -71,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, points in sweeps.items():
         _print(name, points)
     result = {
+        "clock": given.clock,
         "kept": given.kept,
         "draft": _shape(DRAFT),
         "sweeps": {name: [asdict(point) for point in points] for name, points in sweeps.items()},
@@ -87,7 +100,13 @@ def measure(given: Any) -> dict[str, list[Point]]:
     longest = max(given.contexts) + (given.cycles + 1) * longest_block
     models = [random_llama(size, longest) for size in SIZES[: given.sizes]]
     usual = models[1]
-    meter = Meter(random_llama(DRAFT, longest, seed=1), given.cycles, given.kept, _resident())
+    meter = Meter(
+        random_llama(DRAFT, longest, seed=1),
+        given.cycles,
+        given.kept,
+        CLOCKS[given.clock],
+        _resident(),
+    )
     eager: Engine = make_engine("eager")
     engines = {"eager": eager}
     if not given.eager_only and compiler_problem() is None:
@@ -135,6 +154,7 @@ class Meter:
     draft: LlamaForCausalLM
     cycles: int
     kept: float
+    clock: Clock
     base: int | None
 
     def point(
@@ -143,17 +163,17 @@ class Meter:
         """Decodes behind a random prompt, with the draft and then alone."""
         lengths = lengths_with_mean(accepted_on_average(self.kept, draft_length), self.cycles)
         rule = Replayed(Exact(), lengths)
-        decoder = SpeculativeDecoder(target, self.draft, rule, draft_length, engine)
-        alone = AutoregressiveDecoder(target, engine)
+        stamped: Any = StampedEngine(engine, self.clock)
+        decoder = SpeculativeDecoder(target, self.draft, rule, draft_length, stamped)
+        alone = AutoregressiveDecoder(target, stamped)
         prompt = torch.randint(VOCABULARY, (1, context), generator=torch.manual_seed(context))
+        # The last blocks, for which there may be no whole room, come behind what is measured.
         tokens = sum(lengths) + self.cycles + draft_length + 1
         reset_peak(target.device)
         trace = decoder.generate(prompt, tokens, eos_token_id=()).trace
         peak = peak_bytes(target.device)
-        per_token = alone.generate(prompt, self.cycles + 1, eos_token_id=()).trace.cycles[1:]
-        # The first cycle reads the prompt, the last ones may have had no room for a whole block.
-        whole = [c.seconds for c in trace.cycles[1:] if len(c.proposed) == draft_length]
-        cycle = 1000 * median(whole)
+        cycle = 1000 * median(stamped.seconds)
+        alone.generate(prompt, self.cycles + 3, eos_token_id=())
         tokens_per_cycle = 1 + sum(lengths) / len(lengths)
         slots = context + len(trace.tokens)
         if isinstance(engine, CompiledEngine):
@@ -164,7 +184,7 @@ class Meter:
             parameters=target.num_parameters(),
             engine="compiled" if isinstance(engine, CompiledEngine) else "eager",
             tokens_per_cycle=tokens_per_cycle,
-            milliseconds_per_token_alone=1000 * median(c.seconds for c in per_token),
+            milliseconds_per_token_alone=1000 * median(stamped.seconds),
             milliseconds_per_token=cycle / tokens_per_cycle,
             milliseconds_per_cycle=cycle,
             cache=sum(_cache_bytes(model, slots) for model in (target, self.draft)) / 2**20,
