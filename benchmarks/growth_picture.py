@@ -40,7 +40,7 @@ def draw_picture(sweeps: Mapping[str, Points]) -> str:
             "memory, MiB",
             [
                 _series("both caches, eager", "exact", eager, "context", cache),
-                _series("peak, with the prompt's pass", "target", eager, "context", "peak"),
+                _series("peak, with prompt", "target", eager, "context", "peak"),
                 _series("both caches, compiled", "judge", compiled, "context", cache),
             ],
         ),
