@@ -51,7 +51,7 @@ FITTING_LAYERS = {"bf16": 68, "int8": 80}
 """Of the target's 80, beside the 8B draft in bfloat16, with room for caches on 139 GiB."""
 TINY = [
     f"pair.{role}.grow.{name}={value}"
-    for role, layers, width in (("target", 6, 256), ("draft", 2, 64))
+    for role, layers, width in (("target", 8, 256), ("draft", 2, 64))
     for name, value in (
         ("hidden_size", width),
         ("intermediate_size", 3 * width),

@@ -41,12 +41,12 @@ from pipelines.pair import pair_loader
 needs_compiler = pytest.mark.skipif(
     compiler.compiler_problem() is not None, reason="needs a C++ compiler"
 )
-SMALL = ["pair.target.grow.num_hidden_layers=5", "pair.target.grow.hidden_size=256"]
+SMALL = ["pair.target.grow.num_hidden_layers=7", "pair.target.grow.hidden_size=256"]
 
 
 def save_judge(folder: Path, target: str) -> Path:
     """A judge of the micro target's shape that keeps every token."""
-    config = HeadConfig(128, 3, 4, threshold=0.5, target=target)
+    config = HeadConfig(128, 5, 6, threshold=0.5, target=target)
     JudgeHead.from_weights(torch.zeros(128), 1.0, config).save_pretrained(folder)
     return folder
 
@@ -107,7 +107,7 @@ def test_transformers_and_our_decoders_answer_the_same_prompts(tmp_path: Path, j
         *("--judge", str(judge), "--engines", "eager"),
     )
     assert result["exact_writes_what_plain_writes"]
-    assert "5 layers" in result["stand_in"]
+    assert "7 layers" in result["stand_in"]
     contenders = result["contenders"]
     assert contenders.keys() == {
         "transformers plain",
@@ -160,7 +160,7 @@ def test_the_gpu_benchmark_runs_tiny_on_the_cpu(tmp_path: Path, judge: Path) -> 
         gpu_decode.main,
         tmp_path / "r.json",
         *("--device", "cpu", "--tiny", "--engines", "eager", "--judge", str(judge)),
-        *("--weights", "bf16", "--target-layers", "5"),
+        *("--weights", "bf16", "--target-layers", "7"),
     )
     rows = {(row["decoder"], row["acceptance"]): row for row in result["rows"]}
     assert rows.keys() == {
@@ -176,7 +176,7 @@ def test_the_gpu_benchmark_runs_tiny_on_the_cpu(tmp_path: Path, judge: Path) -> 
         assert row["tokens_per_second"] > 0
         assert row["gigabytes_per_cycle"] > 0
         assert row["share_of_bandwidth"] > 0
-        # Five of six layers were built.
+        # Seven of eight layers were built.
         assert row["estimate_at_full_depth"] < row["tokens_per_second"]
     assert result["references"].keys() == gpu_decode.REFERENCES.keys()
     assert result["runs"][0]["peak_bytes"] is None or result["runs"][0]["peak_bytes"] > 0

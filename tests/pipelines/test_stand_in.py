@@ -131,7 +131,7 @@ def test_the_plan_says_that_it_is_a_stand_in_and_how_large(
     out = capsys.readouterr().out
     assert "a stand-in: target is micro:target grown to 128 wide, 48 layers" in out
     assert "micro:target (stand-in)" in out
-    assert "10,355,584" in out
+    assert "10,355,712" in out
 
 
 def test_the_cpu_stand_in_writes_what_the_micro_target_writes() -> None:
