@@ -90,12 +90,15 @@ def run_comparison(
     if not missing:
         return
     workers = min(len(devices), len(missing))
+    # Of all shards: a resumed run makes its caches as long as an undisturbed one, and so rounds
+    # as it does.
+    longest = _longest(shards)
     if workers == 1:
-        bench = Bench(comparison, _longest(missing))
+        bench = Bench(comparison, longest)
         for shard in missing:
             yield bench.decode_shard(shard)
         return
-    yield from _run_side_by_side(comparison, missing, devices[:workers])
+    yield from _run_side_by_side(comparison, missing, devices[:workers], longest)
 
 
 class Bench:
@@ -216,7 +219,10 @@ def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:
 
 
 def _run_side_by_side(
-    comparison: Comparison, shards: Sequence[Shard], devices: Sequence[str | None]
+    comparison: Comparison,
+    shards: Sequence[Shard],
+    devices: Sequence[str | None],
+    longest: Sequence[Prompt],
 ) -> Iterator[int]:
     context = multiprocessing.get_context("spawn")
     free_devices = context.Queue()
@@ -226,7 +232,7 @@ def _run_side_by_side(
         max_workers=len(devices),
         mp_context=context,
         initializer=_start_worker,
-        initargs=(comparison, _longest(shards), free_devices),
+        initargs=(comparison, longest, free_devices),
     )
     try:
         for future in as_completed([pool.submit(_decode_in_worker, shard) for shard in shards]):

@@ -1,6 +1,6 @@
 """Sampling with logits processors: standard verification keeps the processed distribution.
 
-A tiny trained-at-random pair over five tokens, so that all answers of two tokens can be
+A tiny random pair over five tokens, so that all answers of two tokens can be
 enumerated; the statistics are chi-square tests over many seeds.
 """
 
@@ -109,8 +109,7 @@ def test_a_rule_that_keeps_every_draft_token_fails_the_same_test() -> None:
     assert statistic > 2 * critical
 
 
-def test_processors_that_the_draft_alone_ignores_fail_the_same_test() -> None:
-    """Tokens drawn from another q than the test assumes: the mistake that is easiest to make."""
+def test_sampling_that_leaves_the_processors_out_fails_the_same_test() -> None:
     processors = LogitsProcessorList(PROCESSORS["temperature_top_k"])
     statistic, critical = chi_square(sampled(Exact(), PLAIN), wanted(processors))
     assert statistic > 2 * critical

@@ -102,6 +102,20 @@ def test_a_finished_comparison_loads_no_model(
     assert list(run_comparison(comparison, plan_shards(prompts, tmp_path, 3), [None])) == []
 
 
+def test_a_resumed_comparison_makes_its_engine_as_the_undisturbed_one_did(
+    comparison: Comparison, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Caches of another length round otherwise, and files would differ in a last digit."""
+    reserved: list[int] = []
+    monkeypatch.setattr(EagerEngine, "reserve", lambda self, longest: reserved.append(longest))
+    long = replace(prompts[0], id="long", text=prompts[0].text * 2)
+    shards = plan_shards([long, *prompts[1:]], tmp_path, 3)
+    list(run_comparison(comparison, shards, [None]))
+    shards[1].files.timings.unlink()
+    list(run_comparison(comparison, shards, [None]))
+    assert reserved[0] == reserved[1]
+
+
 def test_the_engine_is_made_for_the_longest_prompt_at_once(
     comparison: Comparison, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
