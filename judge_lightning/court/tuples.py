@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from judge_lightning.court.annotators import Annotator, Mistake
+from judge_lightning.court.annotators import Annotator, Case, Mistake
 from judge_lightning.court.labels import CORRECT, MISTAKE, mark_mistake, token_spans
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import IGNORED, Answer, LabelledTuple, Prompt
@@ -110,23 +110,27 @@ def label_court(
         if not wrong:
             continue
         right = distinct_answers(answers, right=True)
-        clean = [answer for answer in right if annotate(prompt, answer) is None]
+        clean = [
+            answer
+            for answer, found in zip(right, annotate(_cases(prompt, right)), strict=True)
+            if found.mistake is None
+        ]
         if not clean:
             reason = "right answers all hold a mistake" if right else "no right answer"
             court.left_out[reason] += len(wrong)
             continue
         prompt_ids = render_prompt(tokenizer, prompt.text)
-        for number, answer in enumerate(wrong):
-            mistake = annotate(prompt, answer)
-            if mistake is None:
-                court.left_out["mistake not found"] += 1
+        findings = annotate(_cases(prompt, wrong))
+        for number, (answer, found) in enumerate(zip(wrong, findings, strict=True)):
+            if found.mistake is None:
+                court.left_out[found.note or "mistake not found"] += 1
                 continue
             labelled = label_tuple(
                 prompt,
                 prompt_ids,
                 clean[number % len(clean)],
                 answer,
-                mistake,
+                found.mistake,
                 tokenizer=tokenizer,
                 after_mistake=after_mistake,
             )
@@ -178,6 +182,10 @@ def label_tuple(
         confidence=mistake.confidence,
         evidence=mistake.evidence,
     )
+
+
+def _cases(prompt: Prompt, answers: Sequence[Answer]) -> list[Case]:
+    return [Case(prompt, answer) for answer in answers]
 
 
 def _draw(labelled: LabelledTuple) -> str:

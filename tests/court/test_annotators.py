@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_lightning.court.annotators import annotator_names, load_annotator
+from judge_lightning.court.annotators import Case, Mistake, annotator_names, load_annotator
 from judge_lightning.court.records import Answer, Prompt
 from judge_lightning.errors import UserError
 
@@ -19,8 +19,13 @@ def answer(text: str) -> Answer:
     return Answer("p", "draft", 0, text, [], finished=True, right=False)
 
 
+def find(annotator: str, prompt: Prompt, text: str) -> Mistake | None:
+    (finding,) = load_annotator(annotator)([Case(prompt, answer(text))])
+    return finding.mistake
+
+
 def mistake(text: str) -> str | None:
-    found = load_annotator("arithmetic")(PROMPT, answer(text))
+    found = find("arithmetic", PROMPT, text)
     return None if found is None else text[found.start : found.end]
 
 
@@ -93,7 +98,7 @@ WORKED = Prompt("p", "Ben has 16 eggs and eats 3.", "16 - 3 = 13. He sells 13 * 
 def test_worked_reference_marks_what_the_reference_never_comes_to(
     text: str, wrong: str | None
 ) -> None:
-    found = load_annotator("worked_reference")(WORKED, answer(text))
+    found = find("worked_reference", WORKED, text)
     assert (None if found is None else text[found.start : found.end]) == wrong
 
 
@@ -110,7 +115,7 @@ def test_worked_reference_finds_most_mistakes_of_real_models() -> None:
         prompt = Prompt("p", row["question"], references[row["question"]], "gsm8k", "train")
         for value in row.values():
             if isinstance(value, dict):
-                found = load_annotator("worked_reference")(prompt, answer(value["solution"]))
+                found = find("worked_reference", prompt, value["solution"])
                 flagged[value["is_correct"]].append(found is not None)
 
     assert sum(flagged[False]) / len(flagged[False]) > 0.85
@@ -128,9 +133,9 @@ def test_the_oracle_marks_the_first_word_that_has_no_place() -> None:
     })  # fmt: skip
     text = "".join([*words[:6], " banana", *words[7:]])
 
-    found = load_annotator("oracle")(prompt, answer(text))
+    found = find("oracle", prompt, text)
 
-    assert load_annotator("oracle")(prompt, answer("".join(words))) is None
+    assert find("oracle", prompt, "".join(words)) is None
     assert found is not None
     assert "banana" in text[found.start : found.end]
 

@@ -1,18 +1,26 @@
 """Annotators find the first mistake of a wrong answer: one rule a file.
 
-A module here with a function ``annotate(prompt, answer) -> Mistake | None`` is an annotator
-under its own name; adding one touches nothing else.
+A module here is an annotator under its own name. It has either a function
+``annotate(prompt, answer) -> Mistake | None``, or, when it needs models or options, a function
+``build(tools) -> Annotator`` and an ``OPTIONS`` dataclass of its options. Adding one touches
+nothing else.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judge_lightning.court.records import Answer, Prompt
 from judge_lightning.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from judge_lightning.court.chat import Chat
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,53 @@ class Mistake:
     evidence: str
 
 
-Annotator = Callable[[Prompt, Answer], Mistake | None]
+@dataclass(frozen=True)
+class Finding:
+    """What an annotator says about one answer.
+
+    ``mistake`` None and ``decided`` says that the answer holds no mistake; ``decided`` False
+    that the annotator cannot tell, ``note`` why (a short phrase that can be counted).
+    ``generations`` is how many answers had to be written to find out.
+    """
+
+    mistake: Mistake | None
+    decided: bool = True
+    generations: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer to be looked at."""
+
+    prompt: Prompt
+    answer: Answer
+
+
+class Annotator(Protocol):
+    """Looks at a batch of answers, right or wrong ones, and gives a finding each, in order.
+
+    A finding depends on its own case alone, never on what else is in the batch.
+    """
+
+    def __call__(self, cases: Sequence[Case]) -> list[Finding]: ...
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an annotator may use. Models are loaded when they are first asked for.
+
+    ``check`` is the court's checker: whether an answer's text is right for a prompt.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    check: Callable[[Prompt, str], bool]
+    load_target: Callable[[], PreTrainedModel]
+    load_draft: Callable[[], PreTrainedModel]
+    load_chat: Callable[[], Chat]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    batch_size: int = 32
 
 
 def annotator_names() -> list[str]:
@@ -37,15 +91,41 @@ def annotator_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def load_annotator(name: str) -> Annotator:
-    """Finds the annotator of that name.
+def check_annotator(name: str, options: Mapping[str, Any]) -> None:
+    """Raises UserError for an annotator or an option that does not exist."""
+    module = _module(name)
+    known = [f.name for f in fields(module.OPTIONS)] if hasattr(module, "OPTIONS") else []
+    for option in options:
+        if option not in known:
+            remedy = f"its options are {known}" if known else "it has no options"
+            raise UserError(f"annotate.options.{option}", f"{name} has no such option", remedy)
+
+
+def load_annotator(name: str, tools: Tools | None = None) -> Annotator:
+    """Finds the annotator of that name. ``tools`` may be left out for one that needs none.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none, or it needs tools.
     """
+    module = _module(name)
+    if not hasattr(module, "build"):
+        return _one_by_one(module.annotate)
+    if tools is None:
+        raise UserError("annotate.name", f"{name} needs models", "give it tools")
+    annotator: Annotator = module.build(tools)
+    return annotator
+
+
+def _module(name: str) -> Any:
     if name not in annotator_names():
         raise UserError(
             "annotate.name", f"unknown annotator {name!r}", f"one of {annotator_names()}"
         )
-    annotate: Annotator = importlib.import_module(f"{__name__}.{name}").annotate
-    return annotate
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _one_by_one(annotate: Callable[[Prompt, Answer], Mistake | None]) -> Annotator:
+    def annotator(cases: Sequence[Case]) -> list[Finding]:
+        return [Finding(annotate(case.prompt, case.answer)) for case in cases]
+
+    return annotator
