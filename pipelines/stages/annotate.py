@@ -9,6 +9,7 @@ from typing import Any
 from judge_lightning.court.annotators import load_annotator
 from judge_lightning.court.records import SPLITS, Answer, Prompt, read_records, write_records
 from judge_lightning.errors import UserError
+from pipelines.annotating import annotator_settings, annotator_tools, check_annotating
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_tokenizer
 from pipelines.stage import Stage, StageContext
@@ -23,7 +24,7 @@ class Annotate(Stage):
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The annotator and what it labels. The tokenizer is in ``mine``'s key already."""
         return {
-            "annotator": config.annotate.name,
+            "annotator": annotator_settings(config),
             "after_mistake": config.annotate.after_mistake,
             "maximum_tuples": config.annotate.maximum_tuples,
             "minimum_tuples": config.mine.minimum_tuples,
@@ -31,7 +32,7 @@ class Annotate(Stage):
 
     def validate(self, config: RunConfig) -> None:
         """Refuses unknown annotators, labels and impossible limits."""
-        load_annotator(config.annotate.name)
+        check_annotating(config)
         if config.annotate.after_mistake not in ("ignored", "wrong"):
             raise UserError(
                 "annotate.after_mistake",
@@ -56,7 +57,7 @@ class Annotate(Stage):
         court = label_court(
             context.recorder.progress(answered, total=len(answered), unit="prompt"),
             answers_of,
-            load_annotator(config.annotate.name),
+            load_annotator(config.annotate.name, annotator_tools(config)),
             load_pair_tokenizer(config),
             after_mistake=config.annotate.after_mistake,
             maximum=config.annotate.maximum_tuples,
