@@ -15,6 +15,7 @@ from transformers import LlamaForCausalLM
 
 from benchmarks import (
     against_transformers,
+    annotator_agreement,
     context_growth,
     cycle_bound,
     gpu_decode,
@@ -240,3 +241,15 @@ def test_a_replay_keeps_what_it_is_told_and_adds_the_targets_token() -> None:
     assert (first.accepted, first.next_token) == (2, 3)
     assert (second.accepted, second.next_token) == (3, 0)
     assert first.standard == [True, False, False]
+
+
+def test_annotators_are_held_against_the_oracle(tmp_path: Path) -> None:
+    result = result_of(
+        annotator_agreement.main, tmp_path / "r.json", "--annotators", "oracle", "rollout"
+    )
+    rows = {row["label"]: row for row in result["results"]}
+    assert rows.keys() == {"oracle", "rollout"}
+    assert rows["oracle"]["exact"] == 1
+    assert rows["oracle"]["generations_wrong"] == 0
+    assert rows["rollout"]["generations_wrong"] > 0
+    assert result["wrong"] == 4
