@@ -62,10 +62,9 @@ def agreements(decisions: Sequence[Decision]) -> list[PairAgreement]:
     """
     by_reviewer: dict[str, dict[str, Decision]] = defaultdict(dict)
     for decision in decisions:
+        judged = by_reviewer[decision.reviewer]  # one who only skipped is compared, too
         if decision.verdict in DECIDED:
-            by_reviewer[decision.reviewer][decision.tuple_id] = decision
-        else:
-            by_reviewer[decision.reviewer]  # noqa: B018  a reviewer who only skipped is named too
+            judged[decision.tuple_id] = decision
     return [
         compare(first, second, by_reviewer[first], by_reviewer[second])
         for first, second in combinations(sorted(by_reviewer), 2)

@@ -51,8 +51,8 @@ class Decision:
     verdict: str
     span: Span | None
     proposed: Span
+    time: str
     note: str = ""
-    time: str = ""
     format: int = FORMAT
 
     def __post_init__(self) -> None:
