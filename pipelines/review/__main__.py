@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from judge_lightning.court.review import DecisionsFile, ReviewItem, read_reviews
+from judge_lightning.court.review import Decision, DecisionsFile, ReviewItem, read_reviews
 from judge_lightning.court.review.adjudication import DISPUTED, adjudicate, by_tuple
 from judge_lightning.court.review.decisions import reviewer_problem
 from judge_lightning.errors import UserError
@@ -91,7 +91,7 @@ def serve(options: argparse.Namespace, console: Console) -> int:
 
 
 def _disputed(
-    items: list[ReviewItem], others: list, options: argparse.Namespace
+    items: list[ReviewItem], others: list[Decision], options: argparse.Namespace
 ) -> list[ReviewItem]:
     about = by_tuple(others)
     disputed = {name for name, made in about.items() if adjudicate(made).kind == DISPUTED}

@@ -93,13 +93,11 @@ def import_decisions(options: argparse.Namespace, console: Console) -> int:
 def merge_decisions(options: argparse.Namespace, console: Console) -> int:
     """Prints how far the files' reviewers agree, and writes one file of what holds."""
     decisions = read_reviews(options.files)
-    if options.adjudicator:
-        if options.adjudicator not in {d.reviewer for d in decisions}:
-            raise UserError(
-                "--adjudicator",
-                f"{options.adjudicator} decided nothing",
-                f"one of {sorted({d.reviewer for d in decisions})}",
-            )
+    reviewers = sorted({decision.reviewer for decision in decisions})
+    if options.adjudicator and options.adjudicator not in reviewers:
+        raise UserError(
+            "--adjudicator", f"{options.adjudicator} decided nothing", f"one of {reviewers}"
+        )
     print_agreement(decisions, console)
     if options.adjudicator:
         decisions = with_adjudicator(decisions, options.adjudicator)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from judge_lightning.court.records import LabelledTuple, Prompt, read_records
 from judge_lightning.court.review import ReviewItem, review_item
@@ -80,8 +81,7 @@ def read_items(place: CourtPlace, sample: int | None = None) -> list[ReviewItem]
     Raises:
         UserError: A record is malformed, or there is none.
     """
-    items = (review_item(labelled) for labelled in read_tuples(place.tuples))
-    distinct = _distinct(items)
+    distinct = _distinct(_items(place.tuples))
     if sample is None:
         chosen = sorted(distinct, key=_doubt)
     else:
@@ -146,14 +146,24 @@ def _of_artifact(folder: Path, reviews: Path) -> CourtPlace:
 
 def _configured_store(run: Path) -> Path:
     try:
-        configured = OmegaConf.load(run / "config.yaml").get("artifacts_dir", "artifacts")
-    except (OSError, OmegaConfBaseException, AttributeError):
-        configured = "artifacts"
-    store = Path(configured)
+        configured = OmegaConf.select(OmegaConf.load(run / "config.yaml"), "artifacts_dir")
+    except (OSError, YAMLError, OmegaConfBaseException):
+        configured = None
+    store = Path(configured or "artifacts")
     # A relative store lies where the run was started: here, or three levels above
     # outputs/<exp>/<time>.
     places = [store, *(above / store for above in run.parents[:4])]
     return next((place for place in places if place.is_dir()), store)
+
+
+def _items(path: Path) -> Iterator[ReviewItem]:
+    for number, labelled in enumerate(read_tuples(path), start=1):
+        try:
+            yield review_item(labelled)
+        except ValueError as error:
+            raise UserError(
+                f"{path}, tuple {number}", f"cannot be reviewed ({error})", "mend or remove it"
+            ) from error
 
 
 def _distinct(items: Iterator[ReviewItem]) -> Iterator[ReviewItem]:

@@ -1,8 +1,9 @@
-"use strict";
-// The review page. Texts of prompts and answers are other people's: they reach the page as
-// textContent only. Positions are words, by number; the server alone counts characters.
+// The review page: what is shown, and what the reviewer does. Positions are words, by number;
+// the server alone counts characters.
 
-const token = location.hash.slice(1);
+import { ask, Refused, token } from "./connection.js";
+import { fill, write } from "./text.js";
+
 const DRAFT = "review-draft";
 const RETRY_MILLISECONDS = 2000;
 const $ = (id) => document.getElementById(id);
@@ -14,21 +15,6 @@ let mark = [0, 0];      // first and last marked word
 let busy = false;
 let retry = null;
 let dragFrom = null;
-
-class Refused extends Error {}
-
-async function ask(path, body) {
-  const headers = { "X-Review-Token": token };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, {
-    method: body === undefined ? "GET" : "POST",
-    headers,
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const content = await answer.json();
-  if (!answer.ok) throw new Refused(content.problem);
-  return content;
-}
 
 // Runs one request at a time. What fails is said, and nothing on the page moves on.
 async function attempt(work) {
@@ -94,32 +80,6 @@ function showOverview(found) {
   }));
 }
 
-function fill(list, lines) {
-  list.replaceChildren(...lines.map((line) => {
-    const entry = document.createElement("li");
-    entry.textContent = line;
-    return entry;
-  }));
-}
-
-// Characters that would hide or reorder text are shown by their number instead.
-const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu;
-
-function write(element, text) {
-  element.replaceChildren();
-  const readable = text.replaceAll("\r\n", "\n");
-  let end = 0;
-  for (const found of readable.matchAll(HIDDEN)) {
-    element.append(readable.slice(end, found.index));
-    const sign = document.createElement("span");
-    sign.className = "sign";
-    sign.textContent = "U+" + found[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-    element.append(sign);
-    end = found.index + found[0].length;
-  }
-  element.append(readable.slice(end));
-}
-
 function showItem(found) {
   item = found;
   $("tuple").hidden = false;
@@ -130,7 +90,7 @@ function showItem(found) {
   $("reference-line").hidden = !found.reference;
   write($("correct"), found.correct);
   write($("drafter"), `by ${found.drafter}`);
-  write($("evidence"), found.evidence ? `Proposed: ${found.evidence}` : "");
+  write($("evidence"), found.evidence ? `Proposed: ${found.evidence} · ` : "Proposed with ");
   $("confidence").textContent = `confidence ${Math.round(found.confidence * 100)} %`;
   $("note").value = found.note;
   showWrong(found.pieces);

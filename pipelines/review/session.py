@@ -125,7 +125,7 @@ class ReviewSession:
     def _words(self, item: ReviewItem) -> list[tuple[int, int]]:
         mine = self._mine.get(item.id)
         marked = [item.proposed, *([mine.span] if mine and mine.span else [])]
-        return words(item.wrong, [(min(s, len(item.wrong)), e) for s, e in marked])
+        return words(item.wrong, marked)
 
     def _span(self, item: ReviewItem, marked: tuple[int, int] | None) -> tuple[int, int]:
         found = self._words(item)

@@ -88,8 +88,8 @@ class Decision:
         for name, value in texts.items():
             if not isinstance(value, str) or (not value and name != "note"):
                 raise ValueError(f"{name} is missing or no text")
-        span = None if row.get("span") is None else _span(row["span"], "span")
-        proposed = _span(row.get("proposed"), "proposed")
+        span = None if row.get("span") is None else span_of(row["span"], "span")
+        proposed = span_of(row.get("proposed"), "proposed")
         return cls(span=span, proposed=proposed, format=row.get("format", 0), **texts)
 
 
@@ -249,7 +249,8 @@ def _is_torn(line: bytes) -> bool:
     return line.startswith(_FIRST_FIELD) or _FIRST_FIELD.startswith(line)
 
 
-def _span(value: Any, name: str) -> Span:
+def span_of(value: Any, name: str) -> Span:
+    """A half-open range of characters out of JSON's ``[start, end]``, or ValueError."""
     if (
         not isinstance(value, (list, tuple))
         or len(value) != 2

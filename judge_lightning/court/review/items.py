@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import regex
 
 from judge_lightning.court.records import LabelledTuple
-from judge_lightning.court.review.decisions import Span, tuple_id
+from judge_lightning.court.review.decisions import Span, span_of, tuple_id
 
 # A number with its separators; one character of a script that writes no spaces between words;
 # a run of letters; and whatever else is one character to the eye.
@@ -35,8 +35,19 @@ class ReviewItem:
 
 
 def review_item(labelled: LabelledTuple, prompt: str = "", reference: str = "") -> ReviewItem:
-    """The tuple as it is reviewed."""
-    start, end = labelled.mistake_characters
+    """The tuple as it is reviewed.
+
+    Raises:
+        ValueError: Its fields are not of their types, or the mistake lies outside the answer.
+    """
+    texts = (labelled.prompt_id, labelled.drafter, labelled.correct_text, labelled.wrong_text)
+    if not all(isinstance(text, str) for text in (*texts, labelled.evidence)):
+        raise ValueError("a field that is text holds something else")
+    start, end = span_of(labelled.mistake_characters, "mistake_characters")
+    if end > len(labelled.wrong_text):
+        raise ValueError(f"the mistake ends at {end}, the answer at {len(labelled.wrong_text)}")
+    if not isinstance(labelled.confidence, (int, float)):
+        raise ValueError("confidence is no number")
     return ReviewItem(
         id=tuple_id(labelled),
         prompt_id=labelled.prompt_id,
@@ -57,7 +68,7 @@ def words(text: str, marked: Iterable[Span] = ()) -> list[Span]:
     A last, empty one stands for the text's end: the place of a mistake that is missing text.
     A range in ``marked`` begins and ends at borders of words, so that it can be shown exactly.
     """
-    marked = [span for span in marked if span[0] < span[1]]
+    marked = [span for span in marked if span[0] < span[1] <= len(text)]
     cuts = sorted({place for span in marked for place in span})
     found: list[Span] = []
     for match in _WORD.finditer(text):
