@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import regex
 from hypothesis import given
@@ -55,7 +57,7 @@ def test_words_are_in_order_and_cover_all_that_can_be_seen(text: str, data: st.D
 
     assert found[-1] == (len(text), len(text))
     assert all(a < b for a, b in found[:-1])
-    assert all(a[1] <= b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(found))
     covered = {place for a, b in found for place in range(a, b)}
     unseen = "".join(text[place] for place in range(len(text)) if place not in covered)
     assert regex.fullmatch(r"\s*", unseen)
