@@ -20,7 +20,7 @@ from judge_lightning.court.review import (
     read_reviews,
     with_adjudicator,
 )
-from judge_lightning.court.review.adjudication import by_tuple
+from judge_lightning.court.review.adjudication import DISPUTED, KEEP, REJECT, SKIPPED, by_tuple
 from judge_lightning.court.review.exchange import from_json_lines, to_json_lines
 from judge_lightning.court.review.label_studio import (
     LABEL_CONFIG,
@@ -102,7 +102,8 @@ def merge_decisions(options: argparse.Namespace, console: Console) -> int:
     if options.adjudicator:
         decisions = with_adjudicator(decisions, options.adjudicator)
     outcomes = Counter(adjudicate(about).kind for about in by_tuple(decisions).values())
-    together = ", ".join(f"{count} {kind}" for kind, count in outcomes.most_common())
+    kinds = (KEEP, REJECT, DISPUTED, SKIPPED)
+    together = ", ".join(f"{outcomes[kind]} {kind}" for kind in kinds if outcomes[kind])
     console.print(f"{outcomes.total()} tuples reviewed: {together or 'none'}")
     if options.out:
         _new_file(options.out)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from transformers import PreTrainedTokenizerFast
 
 from judge_lightning.court.labels import mark_mistake, token_spans
 from judge_lightning.court.records import LabelledTuple, Prompt, write_records
-from judge_lightning.court.review import Decision
+from judge_lightning.court.review import Decision, DecisionsFile
+from pipelines.review.court import find_court, read_items
+from pipelines.review.server import ReviewServer
+from pipelines.review.session import ReviewSession
 
 MakeTuple = Callable[..., LabelledTuple]
 Decide = Callable[..., Decision]
@@ -104,9 +108,7 @@ def court_file(tmp_path: Path, make_tuple: MakeTuple) -> Path:
 class Served:
     """A running review: its address, and requests to it."""
 
-    process: subprocess.Popen[str]
     address: str
-    said: list[str]
 
     @property
     def token(self) -> str:
@@ -144,13 +146,37 @@ class Served:
         connection.close()
         return answer.status, found, dict(answer.headers)
 
+
+@dataclass
+class ServedProcess(Served):
+    """A review in a process of its own, and what it printed up to its address."""
+
+    process: subprocess.Popen[str]
+    said: list[str]
+
     def kill(self) -> None:
         """Ends the process at once, as ``kill -9`` does."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(20)
 
 
-Serve = Callable[..., AbstractContextManager[Served]]
+Serve = Callable[..., AbstractContextManager[ServedProcess]]
+
+
+@pytest.fixture
+def served(court_file: Path) -> Iterator[Served]:
+    """A review of ``court_file`` by anna, without a process of its own."""
+    place = find_court(court_file)
+    with DecisionsFile(place.reviews / "anna.jsonl") as file:
+        session = ReviewSession(place.name, read_items(place), "anna", file)
+        with ReviewServer(session, 0, "a-token-for-the-tests") as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield Served(server.address)
+            finally:
+                server.shutdown()
+                thread.join()
 
 
 @pytest.fixture
@@ -158,7 +184,7 @@ def serve() -> Serve:
     """Starts ``python -m pipelines.review RUN ...`` and waits for its address."""
 
     @contextmanager
-    def run(court: Path, *options: str, port: int = 0) -> Iterator[Served]:
+    def run(court: Path, *options: str, port: int = 0) -> Iterator[ServedProcess]:
         words = [sys.executable, "-m", "pipelines.review", str(court), "--no-browser"]
         if "--reviewer" not in options:
             words += ["--reviewer", "anna"]
@@ -178,7 +204,7 @@ def serve() -> Serve:
                     break
             else:
                 raise AssertionError(f"no server: {said}")
-            yield Served(process, said[-1].split()[2], said)
+            yield ServedProcess(said[-1].split()[2], process, said)
         finally:
             process.kill()
             process.wait(20)

@@ -139,7 +139,7 @@ def test_merge_prints_the_agreement_and_writes_what_holds(
     said = capsys.readouterr().out
     assert "anna, ben │ 3" in said
     assert "1 of 3 (33%)" in said
-    assert "4 tuples reviewed: 2 disputed, 1 keep, 1 skipped" in said
+    assert "4 tuples reviewed: 1 keep, 2 disputed, 1 skipped" in said
     assert len(read_decisions(out).decisions) == 7
 
 
@@ -159,21 +159,18 @@ def test_an_adjudicator_settles_disputes(
 @pytest.mark.parametrize("form", ["jsonl", "label-studio"])
 def test_what_is_exported_is_imported_again(
     run_folder: Path,
-    tmp_path: Path,
     make_tuple: MakeTuple,
     decide: Decide,
     form: str,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = tuple_id(make_tuple())
     made = _review(run_folder.resolve() / "reviews", decide, "anna", **{name: "move"})
-    out, back = tmp_path / f"out.{form}", tmp_path / "back.jsonl"
+    out, back = made.with_name(f"out.{form}"), made.with_name("back.decisions")
 
     assert main(["export", str(run_folder), "--format", form, "--out", str(out)]) == 0
     assert main(["import", str(out), "--format", form, "--out", str(back)]) == 0
 
     assert read_decisions(back).decisions == read_decisions(made).decisions
-    assert "3 tuples with 1 decisions" in capsys.readouterr().out
     assert out.with_suffix(".xml").exists() == (form == "label-studio")
 
 

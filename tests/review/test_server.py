@@ -36,51 +36,45 @@ def _decide(served: Served, verdict: str, marked: list[int] | None = None, **fie
     return answer
 
 
-def test_the_most_doubtful_tuple_comes_first(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        status, item, _ = served.request("GET", "/api/items/0")
+def test_the_most_doubtful_tuple_comes_first(court_file: Path, served: Served) -> None:
+    status, item, _ = served.request("GET", "/api/items/0")
 
-        assert status == 200
-        assert (item["prompt"], item["reference"]) == ("What is sum 2?", "2")
-        assert "".join(text for text, _ in item["pieces"]) == "3 + 4 = 8. So 8."
-        assert [text for text, is_word in item["pieces"] if is_word][item["proposed"][0]] == "8"
-
-
-def test_a_decision_is_on_disk_when_it_is_answered(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        overview = _decide(served, "keep", note="clear")
-        log = read_decisions(court_file.parent / "reviews" / "anna.jsonl")
-
-        assert (overview["decided"], overview["total"], overview["next"]) == (1, 3, 1)
-        assert [(d.verdict, d.span, d.note) for d in log.decisions] == [("accept", (8, 9), "clear")]
+    assert status == 200
+    assert (item["prompt"], item["reference"]) == ("What is sum 2?", "2")
+    assert "".join(text for text, _ in item["pieces"]) == "3 + 4 = 8. So 8."
+    assert [text for text, is_word in item["pieces"] if is_word][item["proposed"][0]] == "8"
 
 
-def test_a_moved_mistake_is_saved_in_characters(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        _decide(served, "keep", [0, 2])
-        _decide(served, "keep", [4, 4])
-        _decide(served, "keep", [8, 8])
+def test_a_decision_is_on_disk_when_it_is_answered(court_file: Path, served: Served) -> None:
+    overview = _decide(served, "keep", note="clear")
+    log = read_decisions(court_file.parent / "reviews" / "anna.jsonl")
 
-        [first, second, third] = read_decisions(
-            court_file.parent / "reviews" / "anna.jsonl"
-        ).decisions
-        assert (first.verdict, first.span) == ("move", (0, 5))
-        assert (second.verdict, second.span) == ("accept", (8, 9)), "moved back to the proposal"
-        assert (third.verdict, third.span) == ("move", (16, 16)), "the end of the answer"
+    assert (overview["decided"], overview["total"], overview["next"]) == (1, 3, 1)
+    assert [(d.verdict, d.span, d.note) for d in log.decisions] == [("accept", (8, 9), "clear")]
 
 
-def test_undo_takes_back_one_after_the_other(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        _decide(served, "keep")
-        _decide(served, "reject")
+def test_a_moved_mistake_is_saved_in_characters(court_file: Path, served: Served) -> None:
+    _decide(served, "keep", [0, 2])
+    _decide(served, "keep", [4, 4])
+    _decide(served, "keep", [9, 9])
 
-        first = served.request("POST", "/api/undo", {})[1]
-        second = served.request("POST", "/api/undo", {})[1]
-        status, answer, _ = served.request("POST", "/api/undo", {})
+    [first, second, third] = read_decisions(court_file.parent / "reviews" / "anna.jsonl").decisions
+    assert (first.verdict, first.span) == ("move", (0, 5))
+    assert (second.verdict, second.span) == ("accept", (8, 9)), "moved back to the proposal"
+    assert (third.verdict, third.span) == ("move", (16, 16)), "the end of the answer"
 
-        assert [first["next"], second["next"]] == [1, 0]
-        assert (second["decided"], status) == (0, 409)
-        assert answer == {"problem": "there is nothing to undo"}
+
+def test_undo_takes_back_one_after_the_other(court_file: Path, served: Served) -> None:
+    _decide(served, "keep")
+    _decide(served, "reject")
+
+    first = served.request("POST", "/api/undo", {})[1]
+    second = served.request("POST", "/api/undo", {})[1]
+    status, answer, _ = served.request("POST", "/api/undo", {})
+
+    assert [first["next"], second["next"]] == [1, 0]
+    assert (second["decided"], status) == (0, 409)
+    assert answer == {"problem": "there is nothing to undo"}
 
 
 def test_a_killed_server_goes_on_where_it_was(court_file: Path, serve: Serve) -> None:
@@ -160,34 +154,32 @@ def test_a_sample_is_the_same_every_time(court_file: Path, serve: Serve) -> None
 @pytest.mark.parametrize("path", ["/api/session", "/api/items/0"])
 @pytest.mark.parametrize("token", [None, "", "guess", "é"])
 def test_without_the_token_nothing_is_told(
-    court_file: Path, serve: Serve, path: str, token: str | None
+    court_file: Path, served: Served, path: str, token: str | None
 ) -> None:
-    with serve(court_file) as served:
-        status, answer, _ = served.request("GET", path, headers={"X-Review-Token": token})
+    status, answer, _ = served.request("GET", path, headers={"X-Review-Token": token})
 
-        assert status == 401
-        assert set(answer) == {"problem"}
+    assert status == 401
+    assert set(answer) == {"problem"}
 
 
-def test_a_request_from_elsewhere_is_refused(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        here = f"127.0.0.1:{served.port}"
-        elsewhere: list[dict[str, str | None]] = [
-            {"Host": "evil.example"},
-            {"Host": f"evil.example:{served.port}"},
-            {"Host": "127.0.0.1.evil.example"},
-            {"Host": None},
-            {"Host": "[::1"},
-            {"Host": here, "Origin": "http://evil.example"},
-            {"Host": here, "Origin": "null"},
-            {"Host": here, "Origin": "http://127.0.0.1:1"},
-        ]
-        for headers in elsewhere:
-            for method, path in (("GET", "/"), ("GET", "/api/session"), ("POST", "/api/undo")):
-                assert served.request(method, path, {}, headers)[0] == 403, (headers, path)
-        allowed = {"Host": here, "Origin": f"http://{here}"}
-        assert served.request("GET", "/api/session", headers=allowed)[0] == 200
-        assert served.request("GET", "/", headers={"Host": "localhost:9"})[0] == 200, "a tunnel"
+def test_a_request_from_elsewhere_is_refused(court_file: Path, served: Served) -> None:
+    here = f"127.0.0.1:{served.port}"
+    elsewhere: list[dict[str, str | None]] = [
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{served.port}"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": None},
+        {"Host": "[::1"},
+        {"Host": here, "Origin": "http://evil.example"},
+        {"Host": here, "Origin": "null"},
+        {"Host": here, "Origin": "http://127.0.0.1:1"},
+    ]
+    for headers in elsewhere:
+        for method, path in (("GET", "/"), ("GET", "/api/session"), ("POST", "/api/undo")):
+            assert served.request(method, path, {}, headers)[0] == 403, (headers, path)
+    allowed = {"Host": here, "Origin": f"http://{here}"}
+    assert served.request("GET", "/api/session", headers=allowed)[0] == 200
+    assert served.request("GET", "/", headers={"Host": "localhost:9"})[0] == 200, "a tunnel"
 
 
 def test_the_server_listens_on_this_machine_alone(court_file: Path, serve: Serve) -> None:
@@ -209,16 +201,13 @@ for connection in psutil.Process(int(sys.argv[1])).net_connections():
 """
 
 
-def test_the_page_may_load_nothing_from_elsewhere(court_file: Path, serve: Serve) -> None:
-    with serve(court_file) as served:
-        _, page, headers = served.request("GET", "/")
+def test_the_page_may_load_nothing_from_elsewhere(court_file: Path, served: Served) -> None:
+    _, page, headers = served.request("GET", "/")
 
-        assert headers["Content-Security-Policy"].startswith(
-            "default-src 'none'; script-src 'self'"
-        )
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert "//" not in page.replace("<!doctype", "")
-        assert "style=" not in page and "onclick" not in page
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "//" not in page.replace("<!doctype", "")
+    assert "style=" not in page and "onclick" not in page
 
 
 @pytest.mark.parametrize(
@@ -245,30 +234,27 @@ def test_the_page_may_load_nothing_from_elsewhere(court_file: Path, serve: Serve
     ],
 )
 def test_a_request_that_makes_no_sense_changes_nothing(
-    court_file: Path, serve: Serve, body: Any, headers: dict[str, str | None], status: int
+    court_file: Path, served: Served, body: Any, headers: dict[str, str | None], status: int
 ) -> None:
-    with serve(court_file) as served:
-        if isinstance(body, dict) and body and "place" not in body:
-            name = served.request("GET", "/api/items/0")[1]["id"]
-            body = {"place": 0, "tuple_id": name, "note": "", **body}
-        answered, answer, _ = served.request("POST", "/api/decisions", body, headers)
+    if isinstance(body, dict) and body and "place" not in body:
+        name = served.request("GET", "/api/items/0")[1]["id"]
+        body = {"place": 0, "tuple_id": name, "note": "", **body}
+    answered, answer, _ = served.request("POST", "/api/decisions", body, headers)
 
-        assert (answered, set(answer)) == (status, {"problem"})
-        assert served.request("GET", "/api/session")[1]["decided"] == 0
-        assert (court_file.parent / "reviews" / "anna.jsonl").read_bytes() == b""
+    assert (answered, set(answer)) == (status, {"problem"})
+    assert served.request("GET", "/api/session")[1]["decided"] == 0
+    assert (court_file.parent / "reviews" / "anna.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize("path", ["/api/items/3", "/api/items/999999999999999999", "/api/items/²"])
-def test_a_tuple_that_is_not_there_is_refused(court_file: Path, serve: Serve, path: str) -> None:
-    with serve(court_file) as served:
-        quoted = path.encode("utf-8").decode("latin-1")
-        assert served.request("GET", quoted if path.isascii() else "/api/items/x")[0] in (404, 409)
+def test_a_tuple_that_is_not_there_is_refused(court_file: Path, served: Served, path: str) -> None:
+    quoted = path.encode("utf-8").decode("latin-1")
+    assert served.request("GET", quoted if path.isascii() else "/api/items/x")[0] in (404, 409)
 
 
-@pytest.mark.parametrize("path", ["/../pyproject.toml", "/server.py", "/api", "/%2e%2e/x", "//"])
-def test_no_other_file_is_served(court_file: Path, serve: Serve, path: str) -> None:
-    with serve(court_file) as served:
-        assert served.request("GET", path)[0] == 404
+@pytest.mark.parametrize("path", ["/../pyproject.toml", "/server.py", "/api", "/%2e%2e/x"])
+def test_no_other_file_is_served(court_file: Path, served: Served, path: str) -> None:
+    assert served.request("GET", path)[0] == 404
 
 
 def test_text_of_any_kind_arrives_whole(
@@ -298,7 +284,7 @@ def test_a_full_disk_is_said_and_nothing_half_is_kept(court_file: Path, serve: S
     try:
         assert process.stdout is not None
         address = next(line for line in process.stdout if line.startswith("review at ")).split()[2]
-        served = Served(process, address, [])
+        served = Served(address)
         _decide(served, "keep")
         item = served.request("GET", "/api/items/1")[1]
         body = {"place": 1, "tuple_id": item["id"], "verdict": "reject", "note": "n" * 200}
@@ -333,6 +319,7 @@ def _refusal(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.review", *words, "--no-browser"],
         capture_output=True,
+        check=False,
         text=True,
         timeout=60,
         env=os.environ.copy(),
