@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return status
 
 
@@ -77,10 +79,10 @@ def serve(options: argparse.Namespace, console: Console) -> int:
                     print(f"{path}: its last line was cut short and held no decision; removed")
                 if place.prompts is None:
                     print("the prompts' texts are not beside the tuples: --prompts FILE shows them")
-                print(f"review at {server.address} (stop with Ctrl-C)", flush=True)
-                if not options.no_browser:
-                    webbrowser.open(server.address)
                 try:
+                    print(f"review at {server.address} (stop with Ctrl-C)", flush=True)
+                    if not options.no_browser:
+                        webbrowser.open(server.address)
                     server.serve_forever(poll_interval=0.2)
                 except KeyboardInterrupt:
                     decided = session.overview()["decided"]

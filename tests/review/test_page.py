@@ -117,6 +117,7 @@ def test_a_whole_review_with_a_reload_and_a_killed_server(
         assert tab.marked == "= 5"
         tab.press("a")
         tab.counts("2 of 3 decided")
+        tab.prompt("What is sum 3?")
         tab.press("r")
         expect(tab.page.locator("#done")).to_be_visible()
         tab.press("u")
@@ -227,7 +228,7 @@ def test_agreement_is_visible(
 
 
 HOSTILE = (
-    "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; \u202e drow \x00\x1b[31m \ud800"
+    "<img src=x onerror=alert(1)><script>alert(2)</script> &amp; \u202e drow \x00\x1b[31m ¤"
     " </p></main> javascript:alert(3) 👩‍👧 = 5."
 )
 
@@ -235,13 +236,13 @@ HOSTILE = (
 def test_hostile_text_is_shown_as_text(
     tab: Tab, tmp_path: Path, serve: Serve, make_tuple: MakeTuple
 ) -> None:
-    shown = HOSTILE.replace("\ud800", "")
-    place = shown.index("5")
-    labelled = make_tuple(shown, (place, place + 1), prompt_id=shown, correct=shown)
+    place = HOSTILE.index("5")
+    labelled = make_tuple(HOSTILE, (place, place + 1), prompt_id=HOSTILE, correct=HOSTILE)
     path = tmp_path / "tuples.jsonl"
     write_records(path, [labelled])
     line = path.read_text(encoding="utf-8")
-    path.write_text(line.replace("</p></main>", "\\ud800</p></main>"), encoding="utf-8")
+    # Half a surrogate pair, which no tokenizer gives, but a file can hold.
+    path.write_text(line.replace("¤", "\\ud800"), encoding="utf-8")
 
     with serve(path) as served:
         tab.open(served)
@@ -257,9 +258,8 @@ def test_hostile_text_is_shown_as_text(
         assert all(url.startswith(f"http://127.0.0.1:{served.port}/") for url in tab.requests)
 
     [made] = read_decisions(tmp_path / "reviews" / "anna.jsonl").decisions
-    wrong = HOSTILE.replace(" \ud800 ", "  \ud800")
     assert made.span is not None
-    assert wrong[slice(*made.span)] == "="
+    assert HOSTILE[slice(*made.span)] == "="
 
 
 def test_in_text_from_right_to_left_the_left_arrow_leads_on(
