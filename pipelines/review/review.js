@@ -2,6 +2,7 @@
 // the server alone counts characters.
 
 import { ask, Refused, token } from "./connection.js";
+import { Mark } from "./mark.js";
 import { fill, write } from "./text.js";
 
 const DRAFT = "review-draft";
@@ -10,11 +11,9 @@ const $ = (id) => document.getElementById(id);
 
 let overview = null;
 let item = null;
-let spans = [];         // one element a word, in order; the last is the end of the answer
-let mark = [0, 0];      // first and last marked word
 let busy = false;
 let retry = null;
-let dragFrom = null;
+const mark = new Mark($("wrong"), showMark, keepDraft);
 
 // Runs one request at a time. What fails is said, and nothing on the page moves on.
 async function attempt(work) {
@@ -93,39 +92,16 @@ function showItem(found) {
   write($("evidence"), found.evidence ? `Proposed: ${found.evidence} · ` : "Proposed with ");
   $("confidence").textContent = `confidence ${Math.round(found.confidence * 100)} %`;
   $("note").value = found.note;
-  showWrong(found.pieces);
   showDecided(found);
-  setMark(...(found.marked || found.proposed));
+  mark.show(found.pieces, found.proposed);
+  mark.put(...(found.marked || found.proposed));
   const draft = readDraft();
-  if (draft && draft.id === found.id && draft.mark[1] < spans.length) {
-    setMark(...draft.mark);
+  if (draft && draft.id === found.id) {
+    mark.put(...draft.mark);
     $("note").value = draft.note;
   }
   $("wrong").focus({ preventScroll: true });
-  spans[mark[0]].scrollIntoView({ block: "nearest" });
-}
-
-function showWrong(pieces) {
-  spans = [];
-  const parts = pieces.map(([text, isWord]) => {
-    const part = document.createElement("span");
-    write(part, text);
-    if (isWord) addWord(part);
-    return part;
-  });
-  const end = document.createElement("span");
-  end.textContent = "end";
-  end.classList.add("end");
-  addWord(end);
-  $("wrong").replaceChildren(...parts, end);
-}
-
-function addWord(element) {
-  element.dataset.word = spans.length;
-  element.classList.add("word");
-  const [first, last] = item.proposed;
-  element.classList.toggle("proposed", spans.length >= first && spans.length <= last);
-  spans.push(element);
+  mark.scrollTo();
 }
 
 function showDecided(found) {
@@ -138,60 +114,17 @@ function showDecided(found) {
   $("decided").hidden = !lines.length;
 }
 
-function setMark(first, last) {
-  const end = spans.length - 1;
-  first = Math.max(0, Math.min(first, end));
-  last = Math.max(first, Math.min(last, end));
-  // The end of the answer is a place of its own, not the last of several words.
-  if (last === end && first !== end) last = end - 1;
-  mark = [first, last];
-  for (const part of $("wrong").children) part.classList.remove("marked");
-  let part = spans[first];
-  while (part) {
-    part.classList.add("marked");
-    if (part === spans[last]) break;
-    part = part.nextElementSibling;
-  }
-  const moved = first !== item.proposed[0] || last !== item.proposed[1];
-  write($("mark"), first === end ? "the answer stops too early" : markedText());
-  $("moved").textContent = moved ? "(moved)" : "(as proposed)";
-  $("accept-label").textContent = moved ? "Accept moved" : "Accept";
-}
-
-function markedText() {
-  let text = "";
-  for (let part = spans[mark[0]]; part; part = part.nextElementSibling) {
-    text += part.textContent;
-    if (part === spans[mark[1]]) break;
-  }
-  return text;
+function showMark() {
+  write($("mark"), mark.isEnd ? "the answer stops too early" : mark.text);
+  $("moved").textContent = mark.isMoved ? "(moved)" : "(as proposed)";
+  $("accept-label").textContent = mark.isMoved ? "Accept moved" : "Accept";
 }
 
 // ---- what the reviewer does ----
 
-function move(by) {
-  const size = mark[1] - mark[0];
-  const end = spans.length - 1;
-  let first = mark[0] + by;
-  if (first < 0) return;
-  if (first + size >= end) first = by > 0 && mark[1] === end - 1 ? end : Math.min(first, end);
-  userMarks(first, first === end ? end : first + size);
-}
-
-function stretch(by) {
-  if (mark[0] === spans.length - 1) return;
-  userMarks(mark[0], Math.max(mark[0], mark[1] + by));
-}
-
-function userMarks(first, last) {
-  setMark(first, last);
-  keepDraft();
-  spans[mark[0]].scrollIntoView({ block: "nearest" });
-}
-
 function keepDraft() {
   sessionStorage.setItem(DRAFT, JSON.stringify(
-    { id: item.id, place: item.place, mark, note: $("note").value }));
+    { id: item.id, place: item.place, mark: mark.range, note: $("note").value }));
 }
 
 function readDraft() {
@@ -208,32 +141,33 @@ function decide(verdict) {
   attempt(async () => {
     const found = await ask("/api/decisions", {
       place: shown.place, tuple_id: shown.id, verdict,
-      marked: verdict === "keep" ? mark : null, note: $("note").value,
+      marked: verdict === "keep" ? mark.range : null, note: $("note").value,
     });
     sessionStorage.removeItem(DRAFT);
-    showOverview(found);
+    await goTo(found.next, found);
     $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
-    await goTo(found.next);
   });
 }
 
 function undo() {
   attempt(async () => {
-    const before = item;
     const found = await ask("/api/undo", {});
     sessionStorage.removeItem(DRAFT);
-    showOverview(found);
+    await goTo(found.next, found);
     $("saved").textContent = "taken back";
-    await goTo(found.next, before);
   });
 }
 
-async function goTo(place) {
-  if (place === null) {
+// Shows another tuple, and the progress with it in the same moment: whoever sees that a decision
+// was counted can make the next one.
+async function goTo(place, progress = overview) {
+  const found = place === null ? null : await ask(`/api/items/${place}`);
+  showOverview(progress);
+  if (found) {
+    showItem(found);
+  } else {
     $("tuple").hidden = true;
     $("done").hidden = false;
-  } else {
-    showItem(await ask(`/api/items/${place}`));
   }
   const nothing = $("tuple").hidden;
   for (const button of document.querySelectorAll("footer button")) {
@@ -253,12 +187,12 @@ const ACTIONS = {
   reject: () => decide("reject"),
   skip: () => decide("skip"),
   undo,
-  back: () => move(-1),
-  forth: () => move(1),
-  shorter: () => stretch(-1),
-  longer: () => stretch(1),
-  end: () => userMarks(spans.length - 1, spans.length - 1),
-  proposed: () => userMarks(...item.proposed),
+  back: () => mark.move(-1),
+  forth: () => mark.move(1),
+  shorter: () => mark.stretch(-1),
+  longer: () => mark.stretch(1),
+  end: () => mark.change(mark.end, mark.end),
+  proposed: () => mark.change(...item.proposed),
   previous: () => browse(-1),
   next: () => browse(1),
   help: () => $("help").showModal(),
@@ -302,42 +236,12 @@ document.querySelector("footer").addEventListener("click", (event) => {
 $("help-button").addEventListener("click", () => act("help"));
 $("note").addEventListener("input", () => item && keepDraft());
 
-function wordAt(event) {
-  const found = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-word]");
-  return found && $("wrong").contains(found) ? Number(found.dataset.word) : null;
-}
-
-$("wrong").addEventListener("pointerdown", (event) => {
-  const word = event.button === 0 ? wordAt(event) : null;
-  if (word === null) return;
-  if (event.shiftKey) {
-    event.preventDefault();
-    userMarks(Math.min(mark[0], word), Math.max(mark[0], word));
-  } else {
-    // A finger that moves scrolls the page; a mouse that moves marks a range.
-    if (event.pointerType === "mouse") {
-      event.preventDefault();
-      $("wrong").focus({ preventScroll: true });
-      dragFrom = word;
-    }
-    userMarks(word, word);
-  }
-});
-document.addEventListener("pointermove", (event) => {
-  if (dragFrom === null) return;
-  const word = wordAt(event);
-  if (word !== null) userMarks(Math.min(dragFrom, word), Math.max(dragFrom, word));
-});
-document.addEventListener("pointerup", () => { dragFrom = null; });
-
 function start() {
   attempt(async () => {
     const found = await ask("/api/session");
-    showOverview(found);
     const draft = readDraft();
     const kept = draft && draft.place < found.total ? await ask(`/api/items/${draft.place}`) : null;
-    if (kept && kept.id === draft.id) await goTo(kept.place);
-    else await goTo(found.next);
+    await goTo(kept && kept.id === draft.id ? kept.place : found.next, found);
   });
 }
 

@@ -73,7 +73,7 @@ def make_tuple(byte_tokenizer: PreTrainedTokenizerFast) -> MakeTuple:
 def decide() -> Decide:
     """A decision about tuple ``t``; the proposed mistake is at 8 to 9."""
 
-    def make(verdict: str = "accept", reviewer: str = "anna", **fields: Any) -> Decision:
+    def make(verdict: str = "accept", reviewer: str = "rev1", **fields: Any) -> Decision:
         spans = {"accept": (8, 9), "move": (4, 5)}
         row: dict[str, Any] = {
             "tuple_id": "t",
@@ -165,10 +165,10 @@ Serve = Callable[..., AbstractContextManager[ServedProcess]]
 
 @pytest.fixture
 def served(court_file: Path) -> Iterator[Served]:
-    """A review of ``court_file`` by anna, without a process of its own."""
+    """A review of ``court_file`` by rev1, without a process of its own."""
     place = find_court(court_file)
-    with DecisionsFile(place.reviews / "anna.jsonl") as file:
-        session = ReviewSession(place.name, read_items(place), "anna", file)
+    with DecisionsFile(place.reviews / "rev1.jsonl") as file:
+        session = ReviewSession(place.name, read_items(place), "rev1", file)
         with ReviewServer(session, 0, "a-token-for-the-tests") as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
@@ -187,7 +187,7 @@ def serve() -> Serve:
     def run(court: Path, *options: str, port: int = 0) -> Iterator[ServedProcess]:
         words = [sys.executable, "-m", "pipelines.review", str(court), "--no-browser"]
         if "--reviewer" not in options:
-            words += ["--reviewer", "anna"]
+            words += ["--reviewer", "rev1"]
         process = subprocess.Popen(
             [*words, "--port", str(port), *options],
             stdout=subprocess.PIPE,

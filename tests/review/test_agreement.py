@@ -34,20 +34,20 @@ def test_kappa_of_a_textbook_table() -> None:
 
 def test_a_pair_is_compared_on_what_both_judged(decide: Decide) -> None:
     decisions = [
-        decide("accept", "anna", tuple_id="1"),
-        decide("accept", "ben", tuple_id="1"),
-        decide("move", "anna", tuple_id="2", span=(4, 7)),
-        decide("move", "ben", tuple_id="2", span=(5, 6)),
-        decide("reject", "anna", tuple_id="3"),
-        decide("accept", "ben", tuple_id="3"),
-        decide("skip", "anna", tuple_id="4"),
-        decide("accept", "ben", tuple_id="4"),
-        decide("accept", "anna", tuple_id="5"),
+        decide("accept", "rev1", tuple_id="1"),
+        decide("accept", "rev2", tuple_id="1"),
+        decide("move", "rev1", tuple_id="2", span=(4, 7)),
+        decide("move", "rev2", tuple_id="2", span=(5, 6)),
+        decide("reject", "rev1", tuple_id="3"),
+        decide("accept", "rev2", tuple_id="3"),
+        decide("skip", "rev1", tuple_id="4"),
+        decide("accept", "rev2", tuple_id="4"),
+        decide("accept", "rev1", tuple_id="5"),
     ]
 
     [pair] = agreements(decisions)
 
-    assert (pair.first, pair.second, pair.shared, pair.same_verdict) == ("anna", "ben", 3, 2)
+    assert (pair.first, pair.second, pair.shared, pair.same_verdict) == ("rev1", "rev2", 3, 2)
     assert (pair.both_kept, pair.exact, pair.overlapping) == (2, 1, 2)
     assert pair.kappa == pytest.approx(0.5)
 
@@ -80,15 +80,15 @@ def test_the_majority_settles_and_a_tie_is_a_dispute(
 
 def test_an_adjudicator_overrules_where_they_judged(decide: Decide) -> None:
     made = [
-        decide("accept", "anna"),
-        decide("reject", "ben"),
+        decide("accept", "rev1"),
+        decide("reject", "rev2"),
         decide("move", "judge"),
-        decide("accept", "anna", tuple_id="other"),
+        decide("accept", "rev1", tuple_id="other"),
         decide("skip", "judge", tuple_id="other"),
     ]
 
     left = with_adjudicator(made, "judge")
 
     assert [(d.tuple_id, d.reviewer) for d in left] == [
-        ("t", "judge"), ("other", "anna"), ("other", "judge"),
+        ("t", "judge"), ("other", "rev1"), ("other", "judge"),
     ]  # fmt: skip

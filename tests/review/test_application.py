@@ -29,7 +29,7 @@ def test_an_accepted_tuple_is_certain(
 ) -> None:
     labelled = make_tuple()
 
-    reviewed, counts = _applied(byte_tokenizer, labelled, decide(), decide(reviewer="ben"))
+    reviewed, counts = _applied(byte_tokenizer, labelled, decide(), decide(reviewer="rev2"))
 
     assert reviewed == [replace(labelled, confidence=1.0, evidence="reviewed by 2")]
     assert counts == {"accepted": 1}

@@ -102,7 +102,7 @@ def test_malformed_tuples_are_one_clear_line(
     assert message in _refused(capsys, court_file)
 
 
-@pytest.mark.parametrize("name", ["../anna", "a/b", "", ".hidden", "x" * 41, "a\nb", "c:\\d"])
+@pytest.mark.parametrize("name", ["../rev1", "a/b", "", ".hidden", "x" * 41, "a\nb", "c:\\d"])
 def test_a_reviewers_name_is_a_plain_one(
     court_file: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -130,14 +130,14 @@ def test_nothing_disputed_is_one_clear_line(
 def test_merge_prints_the_agreement_and_writes_what_holds(
     tmp_path: Path, decide: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    anna = _review(tmp_path, decide, "anna", a="accept", b="reject", c="accept", d="skip")
-    ben = _review(tmp_path, decide, "ben", a="accept", b="accept", c="move")
+    rev1 = _review(tmp_path, decide, "rev1", a="accept", b="reject", c="accept", d="skip")
+    rev2 = _review(tmp_path, decide, "rev2", a="accept", b="accept", c="move")
     out = tmp_path / "merged.jsonl"
 
-    assert main(["merge", str(anna), str(ben), "--out", str(out)]) == 0
+    assert main(["merge", str(rev1), str(rev2), "--out", str(out)]) == 0
 
     said = capsys.readouterr().out
-    assert "anna, ben │ 3" in said
+    assert "rev1, rev2 │ 3" in said
     assert "1 of 3 (33%)" in said
     assert "4 tuples reviewed: 1 keep, 2 disputed, 1 skipped" in said
     assert len(read_decisions(out).decisions) == 7
@@ -146,14 +146,14 @@ def test_merge_prints_the_agreement_and_writes_what_holds(
 def test_an_adjudicator_settles_disputes(
     tmp_path: Path, decide: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    anna = _review(tmp_path, decide, "anna", a="accept", b="reject")
-    ben = _review(tmp_path, decide, "ben", a="reject", b="reject")
-    cleo = _review(tmp_path, decide, "cleo", a="move")
-    files = [str(anna), str(ben), str(cleo)]
+    rev1 = _review(tmp_path, decide, "rev1", a="accept", b="reject")
+    rev2 = _review(tmp_path, decide, "rev2", a="reject", b="reject")
+    rev3 = _review(tmp_path, decide, "rev3", a="move")
+    files = [str(rev1), str(rev2), str(rev3)]
 
-    assert main(["merge", *files, "--adjudicator", "cleo"]) == 0
+    assert main(["merge", *files, "--adjudicator", "rev3"]) == 0
     assert "2 tuples reviewed: 1 keep, 1 reject" in capsys.readouterr().out
-    assert "dora decided nothing" in _refused(capsys, "merge", *files, "--adjudicator", "dora")
+    assert "rev4 decided nothing" in _refused(capsys, "merge", *files, "--adjudicator", "rev4")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "label-studio"])
@@ -164,7 +164,7 @@ def test_what_is_exported_is_imported_again(
     form: str,
 ) -> None:
     name = tuple_id(make_tuple())
-    made = _review(run_folder.resolve() / "reviews", decide, "anna", **{name: "move"})
+    made = _review(run_folder.resolve() / "reviews", decide, "rev1", **{name: "move"})
     out, back = made.with_name(f"out.{form}"), made.with_name("back.decisions")
 
     assert main(["export", str(run_folder), "--format", form, "--out", str(out)]) == 0
@@ -180,10 +180,10 @@ def test_what_cannot_be_imported_is_kept_aside_and_named(
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(decide().line() + "not json\n", encoding="utf-8")
 
-    assert main(["import", str(source), "--out", str(out), "--reviewer", "ben"]) == 0
+    assert main(["import", str(source), "--out", str(out), "--reviewer", "rev2"]) == 0
 
     assert "1 kept aside (1 x not JSON)" in capsys.readouterr().out
-    assert [d.reviewer for d in read_decisions(out).decisions] == ["ben"]
+    assert [d.reviewer for d in read_decisions(out).decisions] == ["rev2"]
     assert "in.jsonl:2" in (tmp_path / "out.rejected.jsonl").read_text(encoding="utf-8")
 
 

@@ -33,7 +33,7 @@ def test_a_line_gives_the_same_decision_back(
 
 
 def test_a_decision_is_in_the_file_when_append_returns(tmp_path: Path, decide: Decide) -> None:
-    with DecisionsFile(tmp_path / "reviews" / "anna.jsonl") as file:
+    with DecisionsFile(tmp_path / "reviews" / "rev1.jsonl") as file:
         file.append(decide())
 
         assert read_decisions(file.path).decisions == [decide()]
@@ -64,7 +64,7 @@ def test_taking_back_reaches_into_an_older_copy(decide: Decide) -> None:
 def test_a_line_cut_short_by_a_kill_is_left_out_and_told(
     tmp_path_factory: pytest.TempPathFactory, decide: Decide, cut: int
 ) -> None:
-    path = tmp_path_factory.mktemp("cut") / "anna.jsonl"
+    path = tmp_path_factory.mktemp("cut") / "rev1.jsonl"
     line = decide("reject").line()
     path.write_text(decide().line() + line[: cut % (len(line) - 2) + 1], encoding="utf-8")
 
@@ -75,7 +75,7 @@ def test_a_line_cut_short_by_a_kill_is_left_out_and_told(
 
 
 def test_writing_goes_on_after_a_line_cut_short(tmp_path: Path, decide: Decide) -> None:
-    path = tmp_path / "anna.jsonl"
+    path = tmp_path / "rev1.jsonl"
     path.write_text(decide().line() + decide("reject").line()[:30], encoding="utf-8")
 
     with DecisionsFile(path) as file:
@@ -85,7 +85,7 @@ def test_writing_goes_on_after_a_line_cut_short(tmp_path: Path, decide: Decide) 
 
 
 def test_a_whole_last_line_without_its_end_is_kept(tmp_path: Path, decide: Decide) -> None:
-    path = tmp_path / "anna.jsonl"
+    path = tmp_path / "rev1.jsonl"
     path.write_text(decide().line().rstrip("\n"), encoding="utf-8")
 
     with DecisionsFile(path) as file:
@@ -105,10 +105,10 @@ def test_a_whole_last_line_without_its_end_is_kept(tmp_path: Path, decide: Decid
     ],
 )
 def test_another_kind_of_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "anna.jsonl"
+    path = tmp_path / "rev1.jsonl"
     path.write_bytes(content)
 
-    with pytest.raises(UserError, match=r"anna\.jsonl:1: not a decision"):
+    with pytest.raises(UserError, match=r"rev1\.jsonl:1: not a decision"):
         DecisionsFile(path)
     assert path.read_bytes() == content
 
@@ -117,7 +117,7 @@ def test_another_kind_of_file_is_refused_and_left_alone(tmp_path: Path, content:
     "wrong",
     [
         {"verdict": "perhaps"},
-        {"reviewer": "../anna"},
+        {"reviewer": "../rev1"},
         {"span": None},
         {"span": [9, 8]},
         {"span": [True, 9]},
@@ -142,7 +142,7 @@ def test_fields_that_do_not_fit_are_refused(decide: Decide, wrong: dict[str, obj
 
 def test_a_missing_file_of_another_reviewer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such decisions file"):
-        read_reviews([tmp_path / "ben.jsonl"])
+        read_reviews([tmp_path / "rev2.jsonl"])
 
 
 def test_a_tuple_keeps_its_name_when_it_is_annotated_anew(make_tuple: MakeTuple) -> None:

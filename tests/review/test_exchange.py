@@ -139,20 +139,20 @@ def test_of_several_regions_the_first_is_the_mistake(item: ReviewItem) -> None:
     later["value"] |= {"start": 14, "end": 15, "text": "5"}
     task["annotations"][0]["result"].insert(0, later)
 
-    [made] = from_label_studio([task], "f", reviewer="anna")
+    [made] = from_label_studio([task], "f", reviewer="rev1")
 
     assert isinstance(made, Decision)
-    assert (made.span, made.reviewer) == ((4, 5), "anna")
+    assert (made.span, made.reviewer) == ((4, 5), "rev1")
 
 
 def test_an_author_is_named_by_e_mail(item: ReviewItem) -> None:
     task = _annotated_in_label_studio(item)
-    task["annotations"][0]["completed_by"] = {"id": 3, "email": "anna@example.org"}
+    task["annotations"][0]["completed_by"] = {"id": 3, "email": "rev1@example.org"}
 
     [made] = from_label_studio([task], "f")
 
     assert isinstance(made, Decision)
-    assert made.reviewer == "anna@example.org"
+    assert made.reviewer == "rev1@example.org"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def tab(browser: Browser) -> Iterator[Tab]:
 
 
 def _saved(court_file: Path) -> list[tuple[str, tuple[int, int] | None]]:
-    log = read_decisions(court_file.parent / "reviews" / "anna.jsonl")
+    log = read_decisions(court_file.parent / "reviews" / "rev1.jsonl")
     return [(decision.verdict, decision.span) for decision in log.decisions]
 
 
@@ -121,7 +121,7 @@ def test_a_whole_review_with_a_reload_and_a_killed_server(
         tab.press("r")
         expect(tab.page.locator("#done")).to_be_visible()
         tab.press("u")
-        tab.prompt("What is sum 3?")
+        tab.shows_tuple()
         tab.press("s")
         expect(tab.page.locator("#verdicts")).to_have_text("1 accepted1 moved1 skipped")
 
@@ -197,7 +197,7 @@ def test_keys_in_a_note_are_letters(tab: Tab, court_file: Path, served: Served) 
     tab.press("Escape", "a")
 
     tab.counts("1 of 3 decided")
-    [made] = read_decisions(court_file.parent / "reviews" / "anna.jsonl").decisions
+    [made] = read_decisions(court_file.parent / "reviews" / "rev1.jsonl").decisions
     assert made.note == "bar ?"
 
 
@@ -215,16 +215,16 @@ def test_agreement_is_visible(
     tab: Tab, court_file: Path, serve: Serve, make_tuple: MakeTuple, decide: Decide
 ) -> None:
     doubtful = make_tuple("3 + 4 = 8. So 8.", prompt_id="p2")
-    with DecisionsFile(court_file.parent / "ben.jsonl") as file:
-        file.append(decide("move", "ben", tuple_id=tuple_id(doubtful)))
+    with DecisionsFile(court_file.parent / "rev2.jsonl") as file:
+        file.append(decide("move", "rev2", tuple_id=tuple_id(doubtful)))
 
     with serve(court_file, "--with", str(file.path)) as served:
         tab.open(served)
-        expect(tab.page.locator("#agreement")).to_have_text("ben: no tuple in common yet")
+        expect(tab.page.locator("#agreement")).to_have_text("rev2: no tuple in common yet")
         tab.press("a")
-        expect(tab.page.locator("#agreement")).to_contain_text("ben: 0 of 1 decisions the same")
+        expect(tab.page.locator("#agreement")).to_contain_text("rev2: 0 of 1 decisions the same")
         tab.press("p")
-        expect(tab.page.locator("#decided")).to_contain_text("ben moved it: “4”.")
+        expect(tab.page.locator("#decided")).to_contain_text("rev2 moved it: “4”.")
 
 
 HOSTILE = (
@@ -257,7 +257,7 @@ def test_hostile_text_is_shown_as_text(
         expect(tab.page.locator("#done")).to_be_visible()
         assert all(url.startswith(f"http://127.0.0.1:{served.port}/") for url in tab.requests)
 
-    [made] = read_decisions(tmp_path / "reviews" / "anna.jsonl").decisions
+    [made] = read_decisions(tmp_path / "reviews" / "rev1.jsonl").decisions
     assert made.span is not None
     assert HOSTILE[slice(*made.span)] == "="
 

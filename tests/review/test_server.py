@@ -47,7 +47,7 @@ def test_the_most_doubtful_tuple_comes_first(court_file: Path, served: Served) -
 
 def test_a_decision_is_on_disk_when_it_is_answered(court_file: Path, served: Served) -> None:
     overview = _decide(served, "keep", note="clear")
-    log = read_decisions(court_file.parent / "reviews" / "anna.jsonl")
+    log = read_decisions(court_file.parent / "reviews" / "rev1.jsonl")
 
     assert (overview["decided"], overview["total"], overview["next"]) == (1, 3, 1)
     assert [(d.verdict, d.span, d.note) for d in log.decisions] == [("accept", (8, 9), "clear")]
@@ -58,7 +58,7 @@ def test_a_moved_mistake_is_saved_in_characters(court_file: Path, served: Served
     _decide(served, "keep", [4, 4])
     _decide(served, "keep", [9, 9])
 
-    [first, second, third] = read_decisions(court_file.parent / "reviews" / "anna.jsonl").decisions
+    [first, second, third] = read_decisions(court_file.parent / "reviews" / "rev1.jsonl").decisions
     assert (first.verdict, first.span) == ("move", (0, 5))
     assert (second.verdict, second.span) == ("accept", (8, 9)), "moved back to the proposal"
     assert (third.verdict, third.span) == ("move", (16, 16)), "the end of the answer"
@@ -95,7 +95,7 @@ def test_a_killed_server_goes_on_where_it_was(court_file: Path, serve: Serve) ->
 def test_a_line_cut_short_is_said_at_the_start(
     court_file: Path, serve: Serve, decide: Decide
 ) -> None:
-    path = court_file.parent / "reviews" / "anna.jsonl"
+    path = court_file.parent / "reviews" / "rev1.jsonl"
     path.parent.mkdir()
     path.write_text(decide().line() + decide().line()[:40], encoding="utf-8")
 
@@ -110,9 +110,9 @@ def test_agreement_with_others_shows_only_after_the_own_decision(
     court_file: Path, serve: Serve, make_tuple: MakeTuple, decide: Decide
 ) -> None:
     doubtful = make_tuple("3 + 4 = 8. So 8.", prompt_id="p2")
-    path = court_file.parent / "ben.jsonl"
+    path = court_file.parent / "rev2.jsonl"
     with DecisionsFile(path) as file:
-        file.append(decide("reject", "ben", tuple_id=tuple_id(doubtful)))
+        file.append(decide("reject", "rev2", tuple_id=tuple_id(doubtful)))
 
     with serve(court_file, "--with", str(path)) as served:
         before = served.request("GET", "/api/items/0")[1]
@@ -120,9 +120,9 @@ def test_agreement_with_others_shows_only_after_the_own_decision(
         after = served.request("GET", "/api/items/0")[1]
 
         assert before["others"] == []
-        assert after["others"] == [{"reviewer": "ben", "verdict": "reject", "text": ""}]
+        assert after["others"] == [{"reviewer": "rev2", "verdict": "reject", "text": ""}]
         [pair] = overview["agreement"]
-        assert (pair["second"], pair["shared"], pair["same_verdict"]) == ("ben", 1, 0)
+        assert (pair["second"], pair["shared"], pair["same_verdict"]) == ("rev2", 1, 0)
 
 
 def test_disputed_shows_only_what_others_disagree_on(
@@ -130,7 +130,7 @@ def test_disputed_shows_only_what_others_disagree_on(
 ) -> None:
     one = tuple_id(make_tuple("3 + 4 = 8. So 8.", prompt_id="p2"))
     two = tuple_id(make_tuple("1 + 1 = 3. So 3.", prompt_id="p3"))
-    verdicts = {"ben": {one: "reject", two: "accept"}, "cleo": {one: "reject", two: "move"}}
+    verdicts = {"rev2": {one: "reject", two: "accept"}, "rev3": {one: "reject", two: "move"}}
     options = []
     for reviewer, decided in verdicts.items():
         with DecisionsFile(court_file.parent / f"{reviewer}.jsonl") as file:
@@ -243,7 +243,7 @@ def test_a_request_that_makes_no_sense_changes_nothing(
 
     assert (answered, set(answer)) == (status, {"problem"})
     assert served.request("GET", "/api/session")[1]["decided"] == 0
-    assert (court_file.parent / "reviews" / "anna.jsonl").read_bytes() == b""
+    assert (court_file.parent / "reviews" / "rev1.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize("path", ["/api/items/3", "/api/items/999999999999999999", "/api/items/²"])
@@ -272,13 +272,13 @@ def test_text_of_any_kind_arrives_whole(
 
 
 def test_a_full_disk_is_said_and_nothing_half_is_kept(court_file: Path, serve: Serve) -> None:
-    path = court_file.parent / "anna.jsonl"
+    path = court_file.parent / "rev1.jsonl"
     limited = "import resource, signal, runpy, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
     limited += "runpy.run_module('pipelines.review', run_name='__main__')\n"
     process = subprocess.Popen(
         [sys.executable, "-c", limited, str(court_file), "--port", "0", "--no-browser",
-         "--reviewer", "anna", "--decisions", str(path)],
+         "--reviewer", "rev1", "--decisions", str(path)],
         stdout=subprocess.PIPE, text=True, env=os.environ.copy(),
     )  # fmt: skip
     try:
@@ -301,7 +301,7 @@ def test_a_full_disk_is_said_and_nothing_half_is_kept(court_file: Path, serve: S
 
 def test_the_token_is_the_users_own(court_file: Path, serve: Serve) -> None:
     with serve(court_file):
-        kept = court_file.parent / "reviews" / ".anna.jsonl.token"
+        kept = court_file.parent / "reviews" / ".rev1.jsonl.token"
 
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
@@ -339,7 +339,7 @@ def test_a_taken_port_is_one_clear_line(court_file: Path) -> None:
 def test_a_second_server_for_one_file_is_one_clear_line(court_file: Path, serve: Serve) -> None:
     with serve(court_file):
         assert "another review is writing to it" in _refusal(
-            str(court_file), "--port", "0", "--reviewer", "anna"
+            str(court_file), "--port", "0", "--reviewer", "rev1"
         )
 
 
@@ -347,5 +347,5 @@ def test_decisions_have_the_shape_that_the_library_reads(court_file: Path, serve
     with serve(court_file) as served:
         _decide(served, "skip")
 
-    lines = (court_file.parent / "reviews" / "anna.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (court_file.parent / "reviews" / "rev1.jsonl").read_text(encoding="utf-8").splitlines()
     assert [Decision.from_json(json.loads(line)).verdict for line in lines] == ["skip"]
