@@ -66,7 +66,8 @@ def serve(options: argparse.Namespace, console: Console) -> int:
     place = find_court(options.run, options.artifacts_dir, options.prompts)
     path: Path = options.decisions or place.reviews / f"{reviewer}.jsonl"
     others = read_reviews(options.others)
-    items = read_items(place, None if options.disputed else options.sample)
+    with console.status(f"reading the tuples of {place.name}"):
+        items = read_items(place, None if options.disputed else options.sample)
     if options.disputed:
         items = _disputed(items, others, options)[: options.sample]
     lock = _lock(path)
