@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import secrets
 import sys
 import webbrowser
@@ -38,6 +39,7 @@ from pipelines.review.session import ReviewSession
 DEFAULT_PORT = 8377
 WIDTH_WITHOUT_TERMINAL = 110
 _COMMANDS = ("export", "import", "merge")
+_TOKEN = re.compile(r"[\w-]{20,}", re.ASCII)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,14 +131,14 @@ def _token(path: Path) -> str:
     """A random token, the same for every review of this file, so that an address stays good."""
     kept = path.with_name(f".{path.name}.token")
     try:
-        token = kept.read_text(encoding="ascii")
-    except (FileNotFoundError, UnicodeDecodeError):
-        token = ""
-    if len(token) < 20 or not token.replace("-", "").replace("_", "").isalnum():
-        token = secrets.token_urlsafe(18)
-        kept.unlink(missing_ok=True)
-        kept.touch(mode=0o600)
-        kept.write_text(token, encoding="ascii")
+        token = kept.read_text(encoding="ascii") if kept.exists() else ""
+        if not _TOKEN.fullmatch(token):
+            token = secrets.token_urlsafe(18)
+            kept.unlink(missing_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(token, encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(str(kept), f"cannot be used ({error})", "delete it") from error
     return token
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 from transformers import PreTrainedTokenizerFast
 
 from judge_lightning.court.labels import mark_mistake, token_spans
@@ -25,6 +26,10 @@ from judge_lightning.court.review import Decision, DecisionsFile
 from pipelines.review.court import find_court, read_items
 from pipelines.review.server import ReviewServer
 from pipelines.review.session import ReviewSession
+
+# A busy machine must not fail a property.
+settings.register_profile("review", deadline=None)
+settings.load_profile("review")
 
 MakeTuple = Callable[..., LabelledTuple]
 Decide = Callable[..., Decision]
