@@ -166,16 +166,22 @@ class AnnotateConfig:
     """Who marks mistakes for the annotator ``llm``."""
     check_right: bool = True
     """Whether right answers are looked at too, and left out where they hold a mistake."""
-    reviews: list[str] = field(default_factory=list)
-    """Files of people's decisions, which overrule the annotator's."""
-    guarded: str | None = None
-    """A JSON Lines file of continuations that must never be accepted, merged as mistakes."""
     batch_size: int = 32
     """*(free)*"""
     after_mistake: str = "ignored"
     """What follows the first mistake: ``ignored`` or ``wrong`` (labelled 0)."""
+
+
+@dataclass
+class DatasetConfig:
+    """What of the annotated tuples becomes the data set, and what is added."""
+
     maximum_tuples: int = 0
     """0 keeps all."""
+    reviews: list[str] = field(default_factory=list)
+    """Files of people's decisions, which overrule the annotator's."""
+    guarded: str | None = None
+    """A JSON Lines file of continuations that must never be accepted, merged as mistakes."""
 
 
 @dataclass
@@ -308,7 +314,8 @@ class RunConfig:
     stages: list[str] | None = None
     """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
     pipeline: str = "judge"
-    """The graph: ``judge`` (prompts to report) or ``pretrain`` (train the micro models)."""
+    """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set) or ``pretrain``
+    (train the micro models)."""
     dry_run: bool = False
     seed: int = 0
     artifacts_dir: str = "artifacts"
@@ -317,6 +324,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     mine: MineConfig = field(default_factory=MineConfig)
     annotate: AnnotateConfig = field(default_factory=AnnotateConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)

@@ -30,13 +30,13 @@ def print_plan(plan: Plan, config: RunConfig) -> None:
     console = Console(
         width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
     )
-    pair = f" on pair [bold]{config.pair.name}[/]" if config.pipeline == "judge" else ""
+    pair = f" on pair [bold]{config.pair.name}[/]" if config.pipeline != "pretrain" else ""
     console.print(f"[bold]{config.exp}[/]{pair}: the plan; nothing is run")
     console.print(stage_table(plan))
     console.print(f"{len(plan.to_run)} of {len(plan.selected)} stages would run")
-    if stand_in := describe_stand_in(config.pair) if config.pipeline == "judge" else "":
+    if stand_in := describe_stand_in(config.pair) if config.pipeline != "pretrain" else "":
         console.print(f"a stand-in: {stand_in}", soft_wrap=True)
-    sizes = model_sizes(config.pair) if config.pipeline == "judge" else {}
+    sizes = model_sizes(config.pair) if config.pipeline != "pretrain" else {}
     if sizes:
         console.print(model_table(sizes))
         total = in_bytes(sum(size.weights for _, size in sizes.values()))

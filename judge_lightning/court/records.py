@@ -55,7 +55,9 @@ class Answer:
 class LabelledTuple:
     """A right and a wrong answer to one prompt, with a label for every answer token.
 
-    ``prompt_ids`` is the prompt as the target reads it (chat template applied).
+    ``prompt`` is the question, ``prompt_ids`` the prompt as the target reads it (chat template
+    applied). ``drafter`` wrote the wrong answer, ``correct_author`` the right one; ``source`` is
+    where the prompt comes from.
     ``mistake_characters`` and ``mistake_tokens`` are half-open ranges in the wrong answer.
     Labels: 1 correct, 0 mistake, ``IGNORED`` neither; one per token of the answer.
     """
@@ -75,6 +77,9 @@ class LabelledTuple:
     mistake_tokens: tuple[int, int]
     confidence: float
     evidence: str
+    prompt: str = ""
+    source: str = ""
+    correct_author: str = ""
 
 
 R = TypeVar("R", Prompt, Answer, LabelledTuple)

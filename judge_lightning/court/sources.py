@@ -136,7 +136,7 @@ def collect_prompts(sources: list[Source], shares: Mapping[str, float], seed: in
         source.validate()
         count = duplicates = 0
         for drawn, prompt in enumerate(source.read(), start=1):
-            identity = _identity(prompt.text)
+            identity = prompt_identity(prompt.text)
             if identity in taken:
                 duplicates += 1
             else:
@@ -180,7 +180,7 @@ def split_of(identity: str, shares: Mapping[str, float], seed: int) -> str:
     return next(split for split in reversed(SPLITS) if shares.get(split))
 
 
-def _identity(text: str) -> str:
+def prompt_identity(text: str) -> str:
     # Digits and operators stay: two problems may differ in one sign only.
     return re.sub(r"[\s.,;:!?\"'’“”]+", " ", text.casefold()).strip()
 
@@ -190,7 +190,7 @@ def _with_split(prompt: Prompt, split: str) -> Prompt:
 
 
 def _prompt(source: Source, text: str, reference: str, **meta: Any) -> Prompt:
-    digest = hashlib.sha256(_identity(text).encode()).hexdigest()
+    digest = hashlib.sha256(prompt_identity(text).encode()).hexdigest()
     return Prompt(
         id=f"{source.family}-{digest[:12]}",
         text=text,

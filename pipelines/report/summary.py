@@ -74,7 +74,8 @@ def _judge(material: Material) -> dict[str, Any]:
 
 def _court(material: Material) -> dict[str, dict[str, float]]:
     return {
-        stage: dict(material.manifests[stage].metrics) for stage in ("prompts", "mine", "annotate")
+        stage: dict(material.manifests[stage].metrics)
+        for stage in ("prompts", "mine", "annotate", "dataset")
     }
 
 

@@ -197,7 +197,7 @@ def _summarise(context: StageContext, shards: list[_Shard]) -> None:
         context.recorder.metric(f"accuracy_{author}", share)
     context.recorder.metric("answers", sum(len(flags) for flags in right.values()))
     context.recorder.metric("tuples", tuples)
-    require_tuples(answers_of, context.config.mine.minimum_tuples)
+    require_tuples(tuples, context.config.mine.minimum_tuples)
 
 
 STAGE = Mine()

@@ -15,7 +15,7 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    reads = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+    reads = ("prompts", "mine", "annotate", "dataset", "train", "calibrate", "decode", "evaluate")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         return {

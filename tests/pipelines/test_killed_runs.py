@@ -18,6 +18,7 @@ STAGES = (
     "prompts",
     "mine",
     "annotate",
+    "dataset",
     "embed",
     "train",
     "calibrate",

@@ -81,7 +81,7 @@ def material_of(tmp_path: Path) -> Callable[..., Material]:
 
 
 def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
-    stages = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+    stages = ("prompts", "mine", "annotate", "dataset", "train", "calibrate", "decode", "evaluate")
     folders = {stage: root / stage for stage in stages}
     for folder in folders.values():
         folder.mkdir(parents=True)
