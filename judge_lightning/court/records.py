@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,7 +90,7 @@ def write_records(path: Path, records: Iterable[R]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(asdict(record), ensure_ascii=False, sort_keys=True) + "\n")
+            file.write(json.dumps(vars(record), ensure_ascii=False, sort_keys=True) + "\n")
             count += 1
     return count
 

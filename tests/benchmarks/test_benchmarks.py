@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM
 from benchmarks import (
     against_transformers,
     context_growth,
+    court_size,
     cycle_bound,
     gpu_decode,
     measuring,
@@ -240,3 +241,20 @@ def test_a_replay_keeps_what_it_is_told_and_adds_the_targets_token() -> None:
     assert (first.accepted, first.next_token) == (2, 3)
     assert (second.accepted, second.next_token) == (3, 0)
     assert first.standard == [True, False, False]
+
+
+def test_court_size_makes_a_data_set_of_every_size(tmp_path: Path) -> None:
+    result = result_of(court_size.main, tmp_path / "size.json", "--annotator", "arithmetic")
+
+    (size,) = result["sizes"]
+    assert size["answers"] == 40
+    assert 0 < size["tuples"] <= 30
+
+
+def test_synthetic_solutions_are_wrong_where_they_slip() -> None:
+    from judge_lightning.court.checkers import final_number
+
+    prompt, (right, *wrong) = court_size.worked_problem(7, 3)
+
+    assert prompt.reference == right
+    assert all(text != right and final_number(text) != final_number(right) for text in wrong)

@@ -7,7 +7,7 @@ The files of a data set are ``data/<split>-<number>-of-<count>.parquet``, the na
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -76,7 +76,7 @@ class TableWriter:
 
     def write(self, labelled: LabelledTuple) -> None:
         """Adds one row."""
-        self._waiting.append(asdict(labelled))
+        self._waiting.append(vars(labelled))
         self.rows += 1
         if len(self._waiting) == ROW_GROUP:
             self._flush()
