@@ -48,7 +48,9 @@ def labelled(number: int = 0, split: str = "train", text: str = "2 + 2 = 5") -> 
 
 
 @given(text=TEXT, ids=st.lists(st.integers(0, 2**31 - 1), max_size=5))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_tuple_comes_back_as_it_was(tmp_path: Path, text: str, ids: list[int]) -> None:
     one = LabelledTuple(**{**vars(labelled()), "prompt": text, "evidence": text, "wrong_ids": ids})
 
