@@ -49,6 +49,7 @@ def card_facts(
         left_out=dict(left_out.most_common()),
         rejected=dict(reasons.most_common()),
         removed=dict(prompts.get("removed", {})),
+        reviewed=dict(assembled.reviewed.most_common()),
         made_with=f"python -m pipelines.run +exp={config.exp}",
     )
 

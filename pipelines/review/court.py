@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from judge_lightning.court.dataset.tables import read_table
 from judge_lightning.court.records import LabelledTuple, Prompt, read_records
 from judge_lightning.court.review import ReviewItem, review_item
 from judge_lightning.errors import UserError
@@ -20,7 +21,7 @@ from pipelines.plan import SHORT_KEY
 from pipelines.run_folder import SUMMARY
 
 STAGE = "annotate"
-TUPLES = "tuples.jsonl"
+TABLES = "tuples-*.parquet"
 PROMPTS = "prompts.jsonl"
 REVIEWS = "reviews"
 
@@ -29,8 +30,9 @@ REVIEWS = "reviews"
 class CourtPlace:
     """Where a court's files are.
 
-    ``tuples`` is the file of labelled tuples, ``prompts`` that of their prompts' texts (None if
-    unknown), ``reviews`` the folder in which decisions are kept unless the user says otherwise.
+    ``tuples`` is the file of labelled tuples or the folder of their tables, ``prompts`` the file
+    of their prompts' texts (None if unknown), ``reviews`` the folder in which decisions are kept
+    unless the user says otherwise.
     """
 
     name: str
@@ -101,8 +103,14 @@ def read_items(place: CourtPlace, sample: int | None = None) -> list[ReviewItem]
 
 
 def read_tuples(path: Path) -> Iterator[LabelledTuple]:
-    """The labelled tuples of one court, one at a time."""
-    return read_records(path, LabelledTuple)
+    """The labelled tuples of one court, one at a time.
+
+    Args:
+        path: An annotate artifact with its tables, one table, or a JSON Lines file.
+    """
+    if path.is_dir():
+        return (labelled for table in sorted(path.glob(TABLES)) for labelled in read_table(table))
+    return read_table(path) if path.suffix == ".parquet" else read_records(path, LabelledTuple)
 
 
 def _of_output_folder(run: Path, artifacts_dir: Path | None) -> CourtPlace:
@@ -134,14 +142,14 @@ def _of_artifact(folder: Path, reviews: Path) -> CourtPlace:
         manifest = Manifest.read(folder)
     except ManifestError as error:
         raise UserError(str(folder), str(error), "name a whole artifact") from error
-    if manifest.stage != STAGE or not (folder / TUPLES).is_file():
+    if manifest.stage != STAGE or not any(folder.glob(TABLES)):
         raise UserError(
             "RUN", f"{folder} is an artifact of {manifest.stage}", f"name one of {STAGE}"
         )
     key = manifest.inputs.get("prompts", "")
     prompts = folder.parent.parent / "prompts" / key / PROMPTS
     name = f"{manifest.stage}/{manifest.key[:SHORT_KEY]}"
-    return CourtPlace(name, folder / TUPLES, prompts if prompts.is_file() else None, reviews)
+    return CourtPlace(name, folder, prompts if prompts.is_file() else None, reviews)
 
 
 def _configured_store(run: Path) -> Path:

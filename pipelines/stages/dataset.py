@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from pipelines.run_folder import SUMMARY, TERMINAL
 from pipelines.stage import Stage, StageContext
 
 if TYPE_CHECKING:
-    from judge_lightning.court.dataset.assembly import Assembled
+    from judge_lightning.court.dataset.assembly import Assembled, Review
     from judge_lightning.court.records import LabelledTuple
     from judge_lightning.court.rejects import Rejected
 
@@ -60,12 +62,28 @@ class Dataset(Stage):
             list(context.recorder.progress(tables, total=len(tables), unit="table")),
             guarded,
             context.work,
+            review=_review(config),
             maximum=config.dataset.maximum_tuples,
         )
         write_rejected(context.work / REJECTED_FILE, rejected)
         facts = card_facts(config, context.inputs, assembled, rejected)
         (context.work / "README.md").write_text(write_card(facts), encoding="utf-8")
         _write_numbers(context, assembled, facts.left_out, facts.rejected)
+
+
+def _review(config: RunConfig) -> Review | None:
+    from judge_lightning.court.review import apply_decisions, read_reviews
+
+    if not config.dataset.reviews:
+        return None
+    decisions = read_reviews([Path(path) for path in config.dataset.reviews])
+    tokenizer = load_pair_tokenizer(config)
+
+    def review(tuples: Iterable[LabelledTuple], counts: Counter[str]) -> Iterator[LabelledTuple]:
+        after = config.annotate.after_mistake
+        return apply_decisions(tuples, decisions, tokenizer, after_mistake=after, counts=counts)
+
+    return review
 
 
 def _guarded(config: RunConfig, rejected: list[Rejected]) -> list[LabelledTuple]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -160,15 +161,19 @@ def test_guarded_tuples_are_taken_beyond_the_maximum(tmp_path: Path) -> None:
 def test_reviewed_tuples_replace_or_leave(tmp_path: Path) -> None:
     write_table(tmp_path / "one.parquet", (labelled(number) for number in range(4)))
 
-    def review(one: LabelledTuple) -> LabelledTuple | None:
-        if one.prompt_id == "p1":
-            return None
-        return LabelledTuple(**{**vars(one), "confidence": 1.0})
+    def review(tuples: Iterable[LabelledTuple], decisions: Counter[str]) -> Iterator[LabelledTuple]:
+        for one in tuples:
+            if one.prompt_id == "p1":
+                decisions["rejected"] += 1
+            else:
+                decisions["accepted"] += 1
+                yield LabelledTuple(**{**vars(one), "confidence": 1.0})
 
     assembled = assemble([tmp_path / "one.parquet"], [], tmp_path / "court", review=review)
 
     assert [one.prompt_id for one in read_dataset(tmp_path / "court")] == ["p0", "p2", "p3"]
-    assert assembled.left_out == {"rejected by a reviewer": 1}
+    assert assembled.left_out == {"rejected by reviewers": 1}
+    assert assembled.reviewed == {"accepted": 3, "rejected": 1}
     assert assembled.statistics.as_json()["confidence_mean"] == 1.0
 
 

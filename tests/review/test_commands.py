@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from judge_lightning.court.dataset.tables import write_table
+from judge_lightning.court.records import LabelledTuple, read_records
 from judge_lightning.court.review import DecisionsFile, read_decisions, tuple_id
 from pipelines.manifest import Provenance
 from pipelines.review.__main__ import main
@@ -20,9 +22,13 @@ from tests.review.conftest import Decide, MakeTuple
 def run_folder(tmp_path: Path, court_file: Path) -> Path:
     """``outputs/latest`` of a finished run, its tuples and prompts in a store."""
     store = ArtifactStore(tmp_path / "artifacts")
-    for stage, name in (("prompts", "prompts.jsonl"), ("annotate", "tuples.jsonl")):
+    for stage in ("prompts", "annotate"):
         with store.writer(stage, f"{stage}-key", lambda: None) as writer:
-            shutil.copy(court_file.parent / name, writer.work / name)
+            if stage == "prompts":
+                shutil.copy(court_file.parent / "prompts.jsonl", writer.work / "prompts.jsonl")
+            else:
+                tuples = read_records(court_file, LabelledTuple)
+                write_table(writer.work / "tuples-00000.parquet", tuples)
             inputs = {"prompts": "prompts-key"} if stage == "annotate" else {}
             writer.publish(Provenance(1, {}, inputs, {}, {}, {}))
     run = tmp_path / "outputs" / "court" / "now"

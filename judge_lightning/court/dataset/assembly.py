@@ -13,8 +13,10 @@ from judge_lightning.court.dataset.statistics import DatasetStatistics
 from judge_lightning.court.dataset.tables import DatasetWriter, read_table
 from judge_lightning.court.records import LabelledTuple
 
-Review = Callable[[LabelledTuple], LabelledTuple | None]
-"""A tuple as people decided about it; None drops it."""
+Review = Callable[[Iterable[LabelledTuple], Counter[str]], Iterator[LabelledTuple]]
+"""The tuples as people decided about them, and how many were decided in which way."""
+DROPPED = ("rejected", "disputed", "no token to blame")
+"""The decisions after which a tuple is not in the data set."""
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Assembled:
     statistics: DatasetStatistics = field(default_factory=DatasetStatistics)
     examples: list[LabelledTuple] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    reviewed: Counter[str] = field(default_factory=Counter)
 
 
 def assemble(
@@ -48,7 +51,7 @@ def assemble(
     last_draw = _last_draw(tables, review, maximum) if maximum else None
     writer = DatasetWriter(folder)
     shown: list[tuple[str, LabelledTuple]] = []
-    for labelled in _reviewed(tables, review, assembled.left_out):
+    for labelled in _reviewed(tables, review, assembled.reviewed):
         place = draw(labelled)
         if last_draw is not None and place > last_draw:
             assembled.left_out["over dataset.maximum_tuples"] += 1
@@ -60,6 +63,9 @@ def assemble(
         writer.write(labelled)
         assembled.statistics.add(labelled)
     writer.close()
+    for decision in DROPPED:
+        if count := assembled.reviewed[decision]:
+            assembled.left_out[f"{decision} by reviewers"] += count
     assembled.examples = [labelled for _, labelled in shown]
     return assembled
 
@@ -70,15 +76,10 @@ def draw(labelled: LabelledTuple) -> str:
 
 
 def _reviewed(
-    tables: Sequence[Path], review: Review | None, left_out: Counter[str]
+    tables: Sequence[Path], review: Review | None, decisions: Counter[str]
 ) -> Iterator[LabelledTuple]:
-    for table in tables:
-        for labelled in read_table(table):
-            reviewed = labelled if review is None else review(labelled)
-            if reviewed is None:
-                left_out["rejected by a reviewer"] += 1
-            else:
-                yield reviewed
+    tuples = (labelled for table in tables for labelled in read_table(table))
+    return tuples if review is None else review(tuples, decisions)
 
 
 def _last_draw(tables: Sequence[Path], review: Review | None, maximum: int) -> str | None:

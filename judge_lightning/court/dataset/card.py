@@ -47,6 +47,7 @@ class CardFacts:
         left_out: Wrong answers that did not become a tuple, by reason.
         rejected: Records that could not be used, by reason.
         removed: Prompts that the filters removed, by reason.
+        reviewed: What people decided, by kind of decision; empty where nobody looked.
         tokenizer: Whose tokens the ids and labels are.
         made_with: The command that makes the data set again.
     """
@@ -62,7 +63,7 @@ class CardFacts:
     left_out: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     removed: Mapping[str, int] = field(default_factory=dict)
-    reviewers: Sequence[str] = ()
+    reviewed: Mapping[str, int] = field(default_factory=dict)
     made_with: str = ""
 
 

@@ -52,7 +52,7 @@ def review_item(labelled: LabelledTuple, prompt: str = "", reference: str = "") 
         id=tuple_id(labelled),
         prompt_id=labelled.prompt_id,
         drafter=labelled.drafter,
-        prompt=prompt,
+        prompt=prompt or labelled.prompt,
         reference=reference,
         correct=labelled.correct_text,
         wrong=labelled.wrong_text,
