@@ -179,7 +179,13 @@ class Bench:
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
         return generation, Timing(
-            prompt.id, name, seconds, len(new_ids), cycle_seconds, round(compiling, 3)
+            prompt.id,
+            name,
+            seconds,
+            len(new_ids),
+            cycle_seconds,
+            round(compiling, 3),
+            self.comparison.engine,
         )
 
     def _generate(

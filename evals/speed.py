@@ -6,9 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from evals.generations import Generation, Timing
 from evals.statistics import proportion
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,28 @@ def decoder_statistics(
         for decoder, rows in chosen.items()
         if rows
     }
+
+
+def spread_evenly(rows: Sequence[T], count: int) -> list[T]:
+    """``count`` of the rows, evenly spread and in their order; all where there are fewer."""
+    count = min(count, len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
+
+
+def differing_answers(
+    answers: Sequence[Generation], reference: Sequence[Generation]
+) -> list[tuple[str, str]]:
+    """The answers, as (decoder, prompt id), whose tokens are not the reference's to the prompt.
+
+    Raises:
+        KeyError: The reference has no answer of that decoder to that prompt.
+    """
+    expected = {(row.decoder, row.prompt_id): row.token_ids for row in reference}
+    return [
+        (row.decoder, row.prompt_id)
+        for row in answers
+        if row.token_ids != expected[row.decoder, row.prompt_id]
+    ]
 
 
 def accepted_histogram(generations: Sequence[Generation], draft_length: int) -> list[int]:

@@ -244,6 +244,21 @@ class EngineConfig:
 
 
 @dataclass
+class SpeedConfig:
+    """Speed measured apart, on a stand-in for the run's pair (docs/standins.md)."""
+
+    name: str = MISSING
+    pair: PairConfig | None = None
+    """The shapes that the run's own models wear; None, or a run whose pair is a stand-in, takes
+    speed from the decode stage."""
+    prompts: int = 12
+    """How many of the held-out headline prompts, spread evenly; all where there are fewer."""
+    engine: str = "eager"
+    """*(free)* As ``engine.kind``; all decoders have the same."""
+    shard_size: int = 3
+
+
+@dataclass
 class EvalConfig:
     name: str = MISSING
     tasks: list[str] = field(default_factory=list)
@@ -330,6 +345,7 @@ class RunConfig:
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)

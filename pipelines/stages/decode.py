@@ -63,31 +63,35 @@ class Decode(Stage):
             _load_head(Path(config.engine.judge_path), seed)
 
     def run(self, context: StageContext) -> None:
-        from evals.comparison import plan_shards, run_comparison
-        from evals.decoders import choose_engine
-        from evals.workers import cpu_threads, visible_gpus, worker_devices
-
-        config = context.config
-        prompts = held_out_prompts(context.inputs["prompts"], config.eval.headline)
-        shards = plan_shards(prompts, context.work, config.engine.shard_size)
-        gpus = visible_gpus(config.engine.device)
-        devices = worker_devices(_workers(config), gpus)
-        engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
-        if engine != config.engine.kind:
-            print(f"engine.kind={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
-        comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
-        done = sum(
-            len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders)
-        )
-        decoded = (
-            prompt
-            for count in run_comparison(comparison, shards, devices)
-            for prompt in range(count)
-        )
-        for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
-            pass
-        context.volatile.update(shard.files.timings.name for shard in shards)
+        headline = context.config.eval.headline
+        answer(context, held_out_prompts(context.inputs["prompts"], headline), "engine.kind")
         _record(context)
+
+
+def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> None:
+    """Every decoder answers the prompts; generations and timings lie in the stage's folder.
+
+    ``engine_field`` is where the user has set ``engine.kind`` of the context's configuration.
+    """
+    from evals.comparison import plan_shards, run_comparison
+    from evals.decoders import choose_engine
+    from evals.workers import cpu_threads, visible_gpus, worker_devices
+
+    config = context.config
+    shards = plan_shards(prompts, context.work, config.engine.shard_size)
+    gpus = visible_gpus(config.engine.device)
+    devices = worker_devices(_workers(config), gpus)
+    engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
+    if engine != config.engine.kind:
+        print(f"{engine_field}={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
+    comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
+    done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
+    decoded = (
+        prompt for count in run_comparison(comparison, shards, devices) for prompt in range(count)
+    )
+    for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
+        pass
+    context.volatile.update(shard.files.timings.name for shard in shards)
 
 
 def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:

@@ -15,7 +15,10 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    reads = ("prompts", "mine", "annotate", "dataset", "train", "calibrate", "decode", "evaluate")
+    reads = (
+        *("prompts", "mine", "annotate", "dataset", "train", "calibrate"),
+        *("decode", "speed", "evaluate"),
+    )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         return {
