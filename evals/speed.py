@@ -11,7 +11,6 @@ from typing import TypeVar
 from evals.generations import Generation, Timing
 from evals.statistics import proportion
 
-
 T = TypeVar("T")
 
 
@@ -68,19 +67,19 @@ def spread_evenly(rows: Sequence[T], count: int) -> list[T]:
 
 
 def differing_answers(
-    answers: Sequence[Generation], reference: Sequence[Generation]
+    answers: Mapping[str, Sequence[Generation]], reference: Mapping[str, Sequence[Generation]]
 ) -> list[tuple[str, str]]:
     """The answers, as (decoder, prompt id), whose tokens are not the reference's to the prompt.
 
-    Raises:
-        KeyError: The reference has no answer of that decoder to that prompt.
+    Both are by decoder; the reference answers at least the same prompts.
     """
-    expected = {(row.decoder, row.prompt_id): row.token_ids for row in reference}
-    return [
-        (row.decoder, row.prompt_id)
-        for row in answers
-        if row.token_ids != expected[row.decoder, row.prompt_id]
-    ]
+    differing = []
+    for decoder, rows in answers.items():
+        expected = {row.prompt_id: row.token_ids for row in reference[decoder]}
+        differing += [
+            (decoder, row.prompt_id) for row in rows if row.token_ids != expected[row.prompt_id]
+        ]
+    return differing
 
 
 def accepted_histogram(generations: Sequence[Generation], draft_length: int) -> list[int]:

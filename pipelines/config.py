@@ -251,11 +251,11 @@ class SpeedConfig:
     pair: PairConfig | None = None
     """The shapes that the run's own models wear; None, or a run whose pair is a stand-in, takes
     speed from the decode stage."""
-    prompts: int = 12
+    prompts: int = 10
     """How many of the held-out headline prompts, spread evenly; all where there are fewer."""
     engine: str = "eager"
     """*(free)* As ``engine.kind``; all decoders have the same."""
-    shard_size: int = 3
+    shard_size: int = 5
 
 
 @dataclass

@@ -48,9 +48,7 @@ def timed_run(config: RunConfig) -> RunConfig | None:
         target=_dressed(config.pair.target, worn.target),
         draft=_dressed(config.pair.draft, worn.draft),
     )
-    engine = replace(
-        config.engine, kind=config.speed.engine, shard_size=config.speed.shard_size
-    )
+    engine = replace(config.engine, kind=config.speed.engine, shard_size=config.speed.shard_size)
     return replace(config, pair=pair, engine=engine)
 
 

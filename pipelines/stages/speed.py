@@ -55,8 +55,7 @@ class Speed(Stage):
             raise UserError(field, error.problem, remedy) from None
 
     def run(self, context: StageContext) -> None:
-        from evals.generations import read_generations
-        from evals.speed import differing_answers, spread_evenly
+        from evals.speed import spread_evenly
 
         headline = context.config.eval.headline
         prompts = decode.held_out_prompts(context.inputs["prompts"], headline)
@@ -65,19 +64,7 @@ class Speed(Stage):
             context.config.speed.prompts,
         )
         decode.answer(replace(context, config=_timed(context.config)), chosen, "speed.engine")
-        own, reference = (
-            [
-                row
-                for decoder in context.config.verifier.decoders
-                for row in read_generations(folder, decoder)
-            ]
-            for folder in (context.work, context.inputs["decode"])
-        )
-        differing = differing_answers(own, reference)
-        agreement = {"answers": len(own), "tokens_differ": len(differing), "differing": differing}
-        text = json.dumps(agreement, indent=1)
-        (context.work / AGREEMENT).write_text(text + "\n", encoding="utf-8")
-        _record(context, len(differing))
+        _record(context)
 
 
 def _timed(config: RunConfig) -> RunConfig:
@@ -86,16 +73,20 @@ def _timed(config: RunConfig) -> RunConfig:
     return timed
 
 
-def _record(context: StageContext, differing: int) -> None:
+def _record(context: StageContext) -> None:
     from evals.generations import read_generations, read_timings
-    from evals.speed import decoder_statistics
+    from evals.speed import decoder_statistics, differing_answers
 
-    generations = {
-        decoder: list(read_generations(context.work, decoder))
-        for decoder in context.config.verifier.decoders
-    }
+    generations, reference = (
+        {name: list(read_generations(folder, name)) for name in context.config.verifier.decoders}
+        for folder in (context.work, context.inputs["decode"])
+    )
+    differing = differing_answers(generations, reference)
+    agreement = {"tokens_differ": len(differing), "differing": differing}
+    text = json.dumps(agreement, indent=1)
+    (context.work / AGREEMENT).write_text(text + "\n", encoding="utf-8")
     timings = list(read_timings(context.work))
-    context.recorder.metric("tokens_differ", differing)
+    context.recorder.metric("tokens_differ", len(differing))
     context.recorder.metric("compile_seconds", sum(row.compile_seconds for row in timings))
     for decoder, row in decoder_statistics(generations, timings).items():
         for name, value in asdict(row).items():
