@@ -8,23 +8,27 @@ from typing import Any
 
 from pipelines.config import RunConfig
 from pipelines.stage import Stage, StageContext
-from pipelines.stand_in import describe_stand_in
+from pipelines.stand_in import describe_stand_in, timed_run
 
 
 class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
+    version = 2
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate"),
         *("decode", "speed", "evaluate"),
     )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
+        timed = timed_run(config)
         return {
             "exp": config.exp,
             "pair": config.pair.name,
             "stand_in": describe_stand_in(config.pair),
+            "speed_pair": timed.pair.name if timed else None,
+            "speed_stand_in": describe_stand_in(timed.pair) if timed else None,
             "headline": config.eval.headline,
             "draft_length": config.engine.draft_length,
             "temperature": config.engine.temperature,
@@ -49,7 +53,7 @@ class Report(Stage):
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")
         context.volatile.update(files)
-        for section in ("verdict", "judge", "decode", "evaluate"):
+        for section in ("verdict", "judge", "speed", "decode", "evaluate"):
             for name, value in _numbers(section, summary[section]):
                 context.recorder.metric(name, value)
 

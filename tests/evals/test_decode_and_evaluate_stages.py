@@ -11,7 +11,7 @@ import pytest
 
 from evals.decoders import DECODERS, choose_engine
 from evals.examples import read_examples
-from evals.generations import read_generations
+from evals.generations import read_generations, read_timings
 from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.decoding import compiler
 from judge_lightning.errors import UserError
@@ -23,11 +23,13 @@ from pipelines.config import (
     PairConfig,
     RunConfig,
     SourceConfig,
+    SpeedConfig,
     VerifierConfig,
 )
-from pipelines.stage import StageContext
+from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import Decode
 from pipelines.stages.evaluate import Evaluate
+from pipelines.stages.speed import Speed
 
 
 class SilentRecorder:
@@ -79,7 +81,7 @@ def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
     return folder
 
 
-def run(stage: Decode | Evaluate, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
+def run(stage: Stage, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
     work.mkdir(exist_ok=True)
     context = StageContext(config, inputs, work, SilentRecorder())
     stage.run(context)
@@ -112,6 +114,45 @@ def test_a_stand_in_answers_as_its_seed_and_is_judged_by_its_seeds_judge(
     Decode().validate(word_problems(config))
     evaluated = run(Evaluate(), config, tmp_path / "evaluated", decode=grown.work, **folders)
     assert (evaluated.work / "results.json").is_file()
+
+
+@pytest.fixture
+def timed_config(config: RunConfig) -> RunConfig:
+    """The same run with its speed taken from three prompts on a deeper target."""
+    grown = ModelConfig(path="unused", grow=Growth(num_hidden_layers=5))
+    stand_in = PairConfig(name="deeper", target=grown, draft=ModelConfig(path="unused"))
+    config.speed = SpeedConfig(name="deeper", pair=stand_in, prompts=3, shard_size=2)
+    return config
+
+
+def test_a_stand_in_is_timed_on_some_headline_prompts_and_writes_the_pairs_tokens(
+    timed_config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path, "decode": decoded.work}
+    timed = run(Speed(), timed_config, tmp_path / "speed", **folders)
+    metrics = timed.recorder.metrics  # type: ignore[attr-defined]
+    assert metrics["tokens_differ"] == 0
+    assert json.loads((timed.work / "agreement.json").read_text())["differing"] == []
+    for decoder in DECODERS:
+        rows = list(read_generations(timed.work, decoder))
+        assert [row.prompt_id for row in rows] == ["word-0", "word-2", "word-4"]
+        assert metrics[f"{decoder}/tokens_per_second"] > 0
+    assert {row.engine for row in read_timings(timed.work)} == {"eager"}
+    assert timed.volatile == {path.name for path in timed.work.glob("timings-*")}
+
+
+def test_answers_that_are_not_the_pairs_are_counted_and_named(
+    timed_config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    written = decoded.work / "generations-judge-00000.jsonl"
+    first, *rest = written.read_text().splitlines(keepends=True)
+    answer = json.loads(first)
+    answer["token_ids"][0] += 1
+    written.write_text(json.dumps(answer) + "\n" + "".join(rest))
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path, "decode": decoded.work}
+    timed = run(Speed(), timed_config, tmp_path / "speed", **folders)
+    agreement = json.loads((timed.work / "agreement.json").read_text())
+    assert agreement == {"tokens_differ": 1, "differing": [["judge", "word-0"]]}
 
 
 def test_only_timings_are_volatile(decoded: StageContext) -> None:

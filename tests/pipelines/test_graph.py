@@ -107,6 +107,7 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "train",
         "calibrate",
         "decode",
+        "speed",
         "evaluate",
         "report",
     ]

@@ -23,6 +23,7 @@ STAGES = (
     "train",
     "calibrate",
     "decode",
+    "speed",
     "evaluate",
     "report",
 )
@@ -40,6 +41,8 @@ SMALL = (
     "embed.shard_tokens=2048",
     "engine=eager",
     "engine.shard_size=2",
+    "speed.prompts=2",
+    "speed.shard_size=1",
     "judge.max_epochs=6",
 )
 
@@ -102,6 +105,6 @@ def test_a_run_killed_in_every_stage_ends_in_the_artifacts_of_an_undisturbed_one
     killed = [stage for stage in STAGES if kill_in(stage, disturbed)]
     finish(start(disturbed), disturbed)
     finish(reference, undisturbed)
-    assert set(killed) >= {"mine", "embed", "train", "decode"}
+    assert set(killed) >= {"mine", "embed", "train", "decode", "speed"}
     assert len(contents(undisturbed)) == len(STAGES)
     assert contents(disturbed) == contents(undisturbed)

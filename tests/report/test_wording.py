@@ -61,3 +61,22 @@ def test_the_terminal_table_fits_and_names_every_decoder(material: Material) -> 
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     for name in wording.DECODER_NAMES.values():
         assert name in text
+
+
+def test_the_speed_of_a_stand_in_names_it_and_its_prompts(timed_material: Material) -> None:
+    found = wording.speed(timed_material)
+    assert found is not None
+    assert found.number == "5.00×"
+    assert "on the stand-in standin_cpu (10 prompts)" in found.sentence
+    assert "167 instead of 33 tokens per second" in found.sentence
+    assert "10.0 times as fast as the stand-in's target token" in wording.draft_cost(timed_material)
+
+
+def test_the_pairs_own_speed_is_told_beside_it(timed_material: Material) -> None:
+    note = wording.speed_note(timed_material)
+    assert "Of micro itself, the judge reaches 625 tokens/s, 1.88× its target alone" in note
+
+
+def test_tokens_that_differ_are_told(differing_material: Material) -> None:
+    note = wording.speed_note(differing_material)
+    assert "It wrote other tokens in 2 of 40 answers" in note
