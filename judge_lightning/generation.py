@@ -30,6 +30,7 @@ from transformers.generation import (
 )
 
 from judge_lightning.decoding.decoder import SpeculativeDecoder
+from judge_lightning.decoding.draft_length import DraftLength
 from judge_lightning.decoding.request import Extras, Streamer
 from judge_lightning.decoding.verifiers.verdict import Verifier
 from judge_lightning.errors import UserError
@@ -50,7 +51,7 @@ def judge_generate(  # noqa: PLR0917 (transformers passes the first ones by posi
     generation_config: GenerationConfig,
     judge: JudgeHead | str | Path | None = None,
     judge_threshold: float | None = None,
-    draft_length: int = DRAFT_LENGTH,
+    draft_length: int | str | DraftLength = DRAFT_LENGTH,
     assistant_model: PreTrainedModel | None = None,
     streamer: Streamer | None = None,
     **model_kwargs: Any,
@@ -66,7 +67,8 @@ def judge_generate(  # noqa: PLR0917 (transformers passes the first ones by posi
         judge: A trained head or its folder. None: the standard rule, which keeps the target's
             own output.
         judge_threshold: Between 0 and 1; None takes the head's own.
-        draft_length: Tokens proposed per cycle.
+        draft_length: Tokens proposed per cycle; ``auto`` ends a block where it is not worth going
+            on, and ``Adaptive(...)`` says what a draft token costs.
         assistant_model: The draft.
         streamer: As in ``generate``.
         model_kwargs: What ``generate`` prepared beside; an attention mask must be all ones.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from judge_lightning.decoding.cached_model import CachedModel, input_device
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
@@ -76,23 +77,38 @@ class EagerSpeculation:
         self._looks_are_free = looks_are_free
         self._vocabulary = vocabulary_size(roles.target)
 
-    def propose(self, n: int) -> tuple[int, Tensor | None]:
+    def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:
         """A cycle's first read also takes in what the target wrote since the last one."""
         tokens, draft, request = self.tokens, self._draft, self._request
         m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
         rows: list[Tensor] = []
+        unseen: list[Tensor] = []
         for i in range(n, n + m):
             logits = draft.read(tokens[:, draft.length : i], keep=1)[:, : self._vocabulary]
             logits = request.processed(tokens[:, :i], logits)
             if request.temperature > 0:
                 rows.append(distribution(logits, request.temperature))
-                tokens[:, i] = draw(rows[-1], request.generator)
+                token = draw(rows[-1], request.generator)
             else:
-                tokens[:, i] = logits.argmax(-1)
+                token = logits.argmax(-1)
+            tokens[:, i] = token
+            if pace is not None:
+                row = rows[-1] if request.temperature > 0 else distribution(logits, 1.0)
+                unseen.append(row[0, token])
+            count = i - n + 1
             # Elsewhere than on the CPU a look at the token would wait for the device.
-            if self._looks_are_free and int(tokens[0, i]) in request.stops:
-                m = i - n + 1
+            if self._looks_are_free and int(token) in request.stops:
+                m = count
                 break
+            # So would this one, which is why it is for several tokens at once.
+            if pace is not None and count % pace.every == 0:
+                ends = pace.watch(torch.cat(unseen).tolist())
+                unseen.clear()
+                if ends is not None:
+                    m = ends
+                    break
+        if pace is not None and unseen:
+            pace.watch(torch.cat(unseen).tolist())
         return m, self._as_wide_as_target(rows) if request.temperature > 0 else None
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
