@@ -33,8 +33,8 @@ from benchmarks.measuring import (
 from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt_ids
 from judge_lightning import SpeculativeDecoder
 from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculation
-from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
 from judge_lightning.decoding.draft_length import Pace
+from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
 from judge_lightning.decoding.engine import ENGINES, Roles
 from judge_lightning.decoding.request import Request
 from judge_lightning.errors import UserError

@@ -29,8 +29,8 @@ class SpeculativeDecoder:
             that several decoders share.
 
     Raises:
-        UserError: The draft length is no such thing, the judge does not fit the target, or the engine
-            cannot run these models.
+        UserError: The draft length is below 1 or unknown, the judge does not fit the target, or
+            the engine cannot run these models.
     """
 
     def __init__(
