@@ -231,7 +231,16 @@ class EngineConfig:
     """*(free)* ``eager``, ``compiled``, or ``auto``: compiled where the CPU decodes greedily and a
     C++ compiler is at hand. Both write the same tokens; as between devices, a judge's
     probabilities may differ in the sixth digit."""
-    draft_length: int = 16
+    draft_length: int | str = 16
+    """Tokens proposed per cycle, or ``auto``: as many as are worth it, block by block."""
+    longest_draft: int = 32
+    """Most tokens of a block; for ``auto``."""
+    draft_cost: float = 0.1
+    """One more proposed token in units of a target pass (``benchmarks.adaptive_length`` measures
+    it); for ``auto``."""
+    look_every: int = 1
+    """``auto`` may end a block after every so many tokens. On a GPU each look at the draft's
+    confidence waits for the device: 4 costs little there."""
     max_new_tokens: int = 200
     temperature: float = 0.0
     device: str = "auto"

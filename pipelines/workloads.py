@@ -112,6 +112,7 @@ def _plan_decoding(config: RunConfig, machine: Machine, stage: str) -> MemoryPla
 def _decode(config: RunConfig, stage: str, copies: int) -> Workload:
     """One prompt at a time with both models; without GPUs each process has its own."""
     from judge_lightning.models.memory_plan import Workload
+    from pipelines.draft_length import draft_length_of
 
     return Workload(
         stage,
@@ -119,7 +120,7 @@ def _decode(config: RunConfig, stage: str, copies: int) -> Workload:
         rows=1,
         prompt=config.launch.prompt_tokens,
         new_tokens=config.engine.max_new_tokens,
-        draft_length=config.engine.draft_length,
+        draft_length=draft_length_of(config.engine).longest,
         copies=copies,
     )
 

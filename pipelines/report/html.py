@@ -56,7 +56,7 @@ def render_html(material: Material) -> str:
         css=Markup(_file("report.css")),
         identity=material.identity,
         prompts=rows["target"].prompts,
-        draft_length=material.identity.draft_length,
+        proposals=material.identity.proposals,
         sentence=wording.verdict_sentence(material),
         findings=wording.findings(material),
         blocks=blocks,

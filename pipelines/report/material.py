@@ -22,9 +22,10 @@ ByDecoder = dict[str, DecoderStatistics]
 class Identity:
     """What the run was: its experiment, its pair, and the family that the headline is about.
 
-    ``stand_in`` says which models were grown into another shape; empty where none was.
-    ``speed_pair`` and ``speed_stand_in`` are the same of the pair whose speed was measured apart;
-    None where it is the pair's own.
+    ``draft_length`` is the number of tokens proposed per cycle, or the most of them where blocks
+    are ``adaptive``. ``stand_in`` says which models were grown into another shape; empty where
+    none was. ``speed_pair`` and ``speed_stand_in`` are the same of the pair whose speed was
+    measured apart; None where it is the pair's own.
     """
 
     exp: str
@@ -36,6 +37,12 @@ class Identity:
     stand_in: str = ""
     speed_pair: str | None = None
     speed_stand_in: str | None = None
+    adaptive: bool = False
+
+    @property
+    def proposals(self) -> str:
+        """How many tokens a cycle proposes, in words."""
+        return f"{'up to ' if self.adaptive else ''}{self.draft_length}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.decoders import SPECULATIVE
 from evals.speed import DecoderStatistics
+from judge_lightning.decoding.draft_length import AUTO
 from pipelines.report.material import Material, Speed
 
 SCHEMA = 1
@@ -54,7 +55,7 @@ def verdict(material: Material) -> dict[str, Any]:
     rows = material.headline
     numbers: dict[str, Any] = {
         "family": material.identity.headline,
-        "draft_length": material.identity.draft_length,
+        "draft_length": AUTO if material.identity.adaptive else material.identity.draft_length,
         "prompts": rows["target"].prompts,
         "exact_rounding_ties": material.ties,
     }

@@ -37,7 +37,7 @@ def _headline(material: Material) -> Table:
     label = "stand-in: " if identity.stand_in else ""
     table = Table(
         title=f"{label}{prompts} held-out '{identity.headline}' prompts, draft length"
-        f" {identity.draft_length}, one prompt at a time",
+        f" {identity.proposals}, one prompt at a time",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )

@@ -37,11 +37,10 @@ def gain(material: Material) -> Finding | None:
     if not {"exact", "judge"} <= rows.keys():
         return None
     exact, judge = rows["exact"].accepted_per_cycle, rows["judge"].accepted_per_cycle
-    length = material.identity.draft_length
     number = f"{judge / exact:.1f}×" if exact else f"{judge:.1f}"
     tone = "good" if judge > 1.1 * exact else "even" if judge >= exact else "bad"
     sentence = (
-        f"draft tokens kept per cycle: {judge:.1f} of {length} proposed,"
+        f"draft tokens kept per cycle: {judge:.1f} of {material.identity.proposals} proposed,"
         f" where the standard rule keeps {exact:.1f}"
     )
     return Finding("Gained", number, sentence, tone)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.pair import pair_loader, pair_settings
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import grow_judge, model_fingerprint, seed_of
@@ -32,7 +33,7 @@ class Decode(Stage):
         return {
             "pair": pair_settings(config.pair),
             "decoders": list(config.verifier.decoders),
-            "draft_length": config.engine.draft_length,
+            "draft_length": draft_length_setting(config.engine),
             "max_new_tokens": config.engine.max_new_tokens,
             "temperature": config.engine.temperature,
             "seed": config.seed,
@@ -44,7 +45,8 @@ class Decode(Stage):
         from evals.decoders import check_decoders, check_engine
 
         check_decoders(config.verifier.decoders)
-        for name in ("draft_length", "max_new_tokens", "shard_size"):
+        draft_length_of(config.engine)
+        for name in ("max_new_tokens", "shard_size"):
             value = getattr(config.engine, name)
             if value < 1:
                 raise UserError(f"engine.{name}", f"is {value}", "give at least 1")
@@ -135,7 +137,7 @@ def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Co
         load_pair=pair_loader(config),
         load_head=partial(_load_head, judge, target) if judged else None,
         decoders=tuple(config.verifier.decoders),
-        draft_length=config.engine.draft_length,
+        draft_length=draft_length_of(config.engine),
         max_new_tokens=config.engine.max_new_tokens,
         temperature=config.engine.temperature,
         seed=config.seed,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.config import RunConfig
+from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import describe_stand_in, timed_run
 
@@ -30,7 +31,7 @@ class Report(Stage):
             "speed_pair": timed.pair.name if timed else None,
             "speed_stand_in": describe_stand_in(timed.pair) if timed else None,
             "headline": config.eval.headline,
-            "draft_length": config.engine.draft_length,
+            "draft_length": draft_length_setting(config.engine),
             "temperature": config.engine.temperature,
             "decoders": list(config.verifier.decoders),
         }
@@ -42,7 +43,15 @@ class Report(Stage):
         from pipelines.report.terminal import render_terminal
 
         settings = self.settings(context.config)
-        identity = Identity(**{**settings, "decoders": tuple(settings["decoders"])})
+        length = draft_length_of(context.config.engine)
+        identity = Identity(
+            **{
+                **settings,
+                "decoders": tuple(settings["decoders"]),
+                "draft_length": length.longest,
+                "adaptive": length.adaptive,
+            }
+        )
         material = read_material(identity, context.inputs)
         summary = summarise(material)
         files = {
