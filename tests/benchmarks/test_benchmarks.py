@@ -14,6 +14,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from benchmarks import (
+    adaptive_length,
     against_transformers,
     context_growth,
     court_size,
@@ -139,6 +140,25 @@ def test_the_assistant_proposes_as_many_tokens_as_our_draft(judge: Path) -> None
     assert widths[0] == ids.shape[1] + 7
     # The last decided token and the proposals; fewer only where the answer nears its end.
     assert widths[1:5] == [1 + 7] * 4
+
+
+def test_blocks_that_end_by_themselves_are_compared_with_fixed_ones(
+    tmp_path: Path, judge: Path
+) -> None:
+    result = result_of(
+        adaptive_length.main, tmp_path / "r.json", "--judge", str(judge), "--engines", "eager"
+    )
+    lines = {(line["rule"], line["length"]): line for line in result["lines"]}
+    rules = ("exact", "judge")
+    assert lines.keys() == {(rule, each) for rule in rules for each in ("2", "4", "auto")}
+    assert result["draft_costs"]["micro eager"] > 0
+    assert len({lines["exact", each]["tokens"] for each in ("2", "4", "auto")}) == 1
+    for row in result["comparisons"]:
+        best = lines[row["rule"], row["best_length"]]["tokens_per_second"]
+        auto = lines[row["rule"], "auto"]["tokens_per_second"]
+        assert best == max(lines[row["rule"], each]["tokens_per_second"] for each in ("2", "4"))
+        assert row["ratio"] == pytest.approx(auto / best)
+        assert row["reached"] == (row["ratio"] >= 0.95)
 
 
 def test_costs_grow_with_context_draft_length_and_model(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.sources import Source
 from judge_lightning.decoding import compiler
 from judge_lightning.decoding.compiled import BUCKET, CompiledEngine, steps_and_calls
+from judge_lightning.decoding.draft_length import Adaptive
 from judge_lightning.decoding.engine import Engine
 from judge_lightning.decoding.trace import DecodeOutput
 from judge_lightning.errors import UserError
@@ -93,6 +94,25 @@ def test_an_eos_anywhere_in_a_block_ends_it_as_in_eager(tiny: Tiny, place: int) 
         prompt = random_prompt(7)
         eos = eager.generate(prompt, 12, ()).trace.tokens[place]
         assert_same(compiled.generate(prompt, 12, eos), eager.generate(prompt, 12, eos))
+
+
+def test_blocks_that_end_by_themselves_end_where_they_do_in_eager(
+    llama: Models,
+) -> None:
+    """Within a call of the draft's graph too, and read by graphs of several widths."""
+    shared = CompiledEngine()
+    lengths = ((Exact(), Adaptive(18, 0.02)), (Judge(head(32, 2), 0.2), Adaptive(18, 0.01, 2)))
+    decoders = [
+        tuple(SpeculativeDecoder(*llama, rule, length, each) for each in (shared, "eager"))
+        for rule, length in lengths
+    ]
+    for compiled, eager in decoders:
+        for length, new in ((1, 30), (7, 60), (90, 50), (5, 2)):
+            prompt = random_prompt(length)
+            ours, theirs = (each.generate(prompt, new, ()) for each in (compiled, eager))
+            assert_same(ours, theirs)
+            eos = theirs.trace.tokens[len(theirs.trace.tokens) // 2]
+            assert_same(*(each.generate(prompt, new, eos) for each in (compiled, eager)))
 
 
 def test_a_model_alone_decodes_the_same(llama: Models, engine: CompiledEngine) -> None:

@@ -18,13 +18,13 @@ from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.decoding.trace import Trace
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig
-from judge_lightning.verifiers import Exact, Judge, Verdict
 from judge_lightning.verifiers import Block as VerifiedBlock
+from judge_lightning.verifiers import Exact, Judge, Verdict
 
 Models = tuple[PreTrainedModel, PreTrainedModel]
 MakePair = Callable[[str], Models]
 KINDS = ["llama", "qwen2", "gpt2", "gpt_neox", "sliding_window"]
-POLICIES = [Adaptive(20, 0.02), Adaptive(20, 0.1, every=3), Adaptive(5, 0.4)]
+POLICIES = [Adaptive(20, 0.02), Adaptive(20, 0.1, every=3), Adaptive(6, 0.15)]
 LAYERS, HIDDEN = 2, 32
 
 
@@ -131,8 +131,8 @@ def test_exact_still_writes_what_generate_writes(
     )
     assert trace.tokens == wanted[0, prompt.shape[1] :].tolist()
     assert max(lengths(trace)) <= policy.longest
-    # Otherwise nothing was adaptive.
-    assert len(set(lengths(trace)[:-2])) > 1
+    # Otherwise no block ended early, or all did.
+    assert len(set(lengths(trace))) > 1
 
 
 def test_a_judge_at_threshold_one_writes_what_exact_writes(llama: Models, prompt: Tensor) -> None:
@@ -186,7 +186,7 @@ def test_looking_for_an_eos_or_not_ends_blocks_alike(
 
 # Sampling, on an enumerable vocabulary.
 
-V, DRAWS = 5, 1000
+V, DRAWS = 5, 500
 CRITICAL = 51.2
 """Chi-square with 24 degrees of freedom exceeds it once in a thousand."""
 

@@ -65,6 +65,18 @@ def test_a_judge_that_never_overrules_gives_what_generate_gives(
     assert torch.equal(ours, target.generate(prompt, max_new_tokens=30, do_sample=False))
 
 
+def test_blocks_that_end_by_themselves_give_what_generate_gives(
+    llama: Models, prompt: Tensor
+) -> None:
+    wanted, _ = both(llama, prompt)
+    target, draft = llama
+    ours = target.generate(
+        prompt, custom_generate=judge_generate, assistant_model=draft, draft_length="auto",
+        max_new_tokens=wanted.shape[1] - prompt.shape[1], do_sample=False,
+    )  # fmt: skip
+    assert torch.equal(ours, wanted)
+
+
 def test_a_judge_that_keeps_everything_gives_the_drafts_blocks(
     llama: Models, prompt: Tensor
 ) -> None:
@@ -137,6 +149,7 @@ def test_an_output_object_is_given_where_one_is_asked_for(llama: Models, prompt:
         ({"output_scores": True, "return_dict_in_generate": True}, "output_scores"),
         ({"attention_mask": torch.tensor([[0, 1, 1, 1, 1, 1, 1]])}, "attention_mask"),
         ({"draft_length": 0}, "draft_length"),
+        ({"draft_length": "long"}, "draft_length"),
         ({"judge": "/nowhere"}, "/nowhere"),
         ({"judge_threshold": 1.5, "judge": head(0.5)}, "threshold"),
     ],

@@ -216,6 +216,44 @@ def test_what_cannot_change_the_result_is_no_part_of_the_key(config: RunConfig) 
     assert Decode().settings(config) == before
 
 
+def test_a_number_of_draft_tokens_stands_in_the_key_as_it_is(config: RunConfig) -> None:
+    before = Decode().settings(config)
+    assert before["draft_length"] == 4
+    config.engine.draft_cost, config.engine.longest_draft = 0.5, 99
+    assert Decode().settings(config) == before
+
+
+def test_auto_stands_in_the_key_with_all_that_it_decides_by(config: RunConfig) -> None:
+    config.engine.draft_length = "auto"
+    settings = Decode().settings(config)["draft_length"]
+    assert settings == {"auto": {"longest": 32, "draft_cost": 0.1, "every": 1}}
+    config.engine.draft_cost = 0.5
+    assert Decode().settings(config)["draft_length"] != settings
+
+
+@pytest.mark.parametrize("value", ["long", 0, "2.5"])
+def test_a_draft_length_that_is_none_is_refused(config: RunConfig, value: int | str) -> None:
+    config.engine.draft_length = value
+    with pytest.raises(UserError, match=r"engine\.draft_length is"):
+        Decode().validate(config)
+
+
+def test_decoding_with_auto_does_not_depend_on_how_prompts_are_cut(
+    config: RunConfig, prompts_folder: Path, tmp_path: Path
+) -> None:
+    config.engine.draft_length = "auto"
+    traces = []
+    for size in (1, 4):
+        config.engine.shard_size = size
+        work = tmp_path / f"decode-{size}"
+        work.mkdir()
+        inputs = {"prompts": prompts_folder, "calibrate": tmp_path}
+        Decode().run(StageContext(config, inputs, work, SilentRecorder()))
+        traces.append([row.trace for row in read_generations(work, "judge")])
+    assert traces[0] == traces[1]
+    assert any(cycle["proposed"] for trace in traces[0] for cycle in trace["cycles"])
+
+
 def test_the_engine_is_no_part_of_the_key(config: RunConfig) -> None:
     """Both engines write the same tokens: tests/decoding/test_compiled.py."""
     before = Decode().settings(config)

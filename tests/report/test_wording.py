@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from evals.statistics import Estimate
 from pipelines.report import wording
 from pipelines.report.material import Material
+from pipelines.report.summary import verdict
 from pipelines.report.terminal import WIDTH, render_terminal
 
 NOBODY: frozenset[int] = frozenset()
@@ -34,6 +36,15 @@ def test_a_clear_loss_is_named_first(material_of: Callable[..., Material]) -> No
 def test_no_change_at_all_is_not_dressed_up_as_noise(material_of: Callable[..., Material]) -> None:
     sentence = wording.verdict_sentence(material_of(wrong=wrong()))
     assert "every answer stays as right or wrong as it was" in sentence
+
+
+def test_blocks_that_end_by_themselves_are_counted_up_to_the_longest(material: Material) -> None:
+    material = replace(material, identity=replace(material.identity, adaptive=True))
+    gain = wording.gain(material)
+    assert gain is not None
+    assert "of up to 20 proposed" in gain.sentence
+    assert "draft length up to 20" in render_terminal(material)
+    assert verdict(material)["draft_length"] == "auto"
 
 
 def test_a_judge_that_keeps_no_more_is_not_shown_as_a_gain(
