@@ -234,7 +234,7 @@ def test_auto_stands_in_the_key_with_all_that_it_decides_by(config: RunConfig) -
 @pytest.mark.parametrize("value", ["long", 0, "2.5"])
 def test_a_draft_length_that_is_none_is_refused(config: RunConfig, value: int | str) -> None:
     config.engine.draft_length = value
-    with pytest.raises(UserError, match=r"engine\.draft_length is"):
+    with pytest.raises(UserError, match=r"engine\.draft_length: is"):
         Decode().validate(config)
 
 
@@ -246,9 +246,7 @@ def test_decoding_with_auto_does_not_depend_on_how_prompts_are_cut(
     for size in (1, 4):
         config.engine.shard_size = size
         work = tmp_path / f"decode-{size}"
-        work.mkdir()
-        inputs = {"prompts": prompts_folder, "calibrate": tmp_path}
-        Decode().run(StageContext(config, inputs, work, SilentRecorder()))
+        run(Decode(), config, work, prompts=prompts_folder, calibrate=tmp_path)
         traces.append([row.trace for row in read_generations(work, "judge")])
     assert traces[0] == traces[1]
     assert any(cycle["proposed"] for trace in traces[0] for cycle in trace["cycles"])
