@@ -93,8 +93,10 @@ class EagerSpeculation:
                 token = logits.argmax(-1)
             tokens[:, i] = token
             if pace is not None:
-                row = rows[-1] if request.temperature > 0 else distribution(logits, 1.0)
-                unseen.append(row[0, token])
+                if request.temperature > 0:
+                    unseen.append(rows[-1].gather(1, token[:, None])[0])
+                else:
+                    unseen.append(logits.float().softmax(-1).amax(-1))
             count = i - n + 1
             # Elsewhere than on the CPU a look at the token would wait for the device.
             if self._looks_are_free and int(token) in request.stops:
