@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ POLICIES = [Adaptive(20, 0.02), Adaptive(20, 0.1, every=3), Adaptive(6, 0.15)]
 LAYERS, HIDDEN = 2, 32
 
 
-def block_end(policy: Adaptive, confidences: list[float], blocks: list[list[bool]] = ()) -> int:
+def block_end(policy: Adaptive, confidences: list[float], blocks: Sequence[list[bool]] = ()) -> int:
     """Where a block of those confidences ends, after ``blocks`` of verdicts on likewise ones."""
     pace = policy.start()
     for kept in blocks:
