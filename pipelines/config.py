@@ -47,21 +47,29 @@ class PairConfig:
 
 @dataclass
 class SourceConfig:
-    """One source of prompts. ``kind``: ``micro``, ``jsonl`` or ``hub``."""
+    """One source of prompts (docs/prompts.md): a format, and files or a Hub data set in it."""
 
-    kind: str = MISSING
+    format: str = MISSING
+    """A module of ``judge_lightning/court/sources/formats/``."""
     family: str = MISSING
     split: str | None = None
     """Force all of the source's prompts into one split (``eval`` keeps it out of the court)."""
     count: int = 0
     """0 takes everything."""
     path: str | None = None
+    """A local file, or several by a pattern; else ``hub``."""
+    hub: str | None = None
+    """A Hub data set by name, or a folder that is laid out like one."""
     subset: str | None = None
     hub_split: str = "train"
+    revision: str | None = None
     prompt_field: str = "prompt"
+    """Likewise ``reference_field``: for the format ``jsonl``."""
     reference_field: str = "reference"
-    checker: str = "final_number"
-    """``micro``, ``final_number``, ``multiple_choice`` or ``exact``."""
+    checker: str | None = None
+    """None: the format's own. ``none``: the answers are never checked, nor mined."""
+    licence: str | None = None
+    """For the dataset card, where the format does not know it."""
 
 
 @dataclass

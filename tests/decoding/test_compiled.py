@@ -166,7 +166,7 @@ def test_the_embedded_pair_decodes_the_same_with_blocks_of_twenty(micro: Pair) -
             for each in (shared, "eager")
         )
         source = Source("word", "micro", "word", count=6)
-        for prompt in islice(source.read(), 6):
+        for prompt in islice(source.prompts(), 6):
             ids = torch.tensor([render_prompt(micro.tokenizer, prompt.text)])
             assert_same(compiled.generate(ids, 200), eager.generate(ids, 200), tolerance=1e-5)
 

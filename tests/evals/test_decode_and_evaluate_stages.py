@@ -187,7 +187,7 @@ def test_evaluate_uses_the_generations_of_decode(
 
 
 def word_problems(config: RunConfig) -> RunConfig:
-    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.data.sources["word"] = SourceConfig(format="micro", family="word")
     return config
 
 
@@ -204,7 +204,7 @@ def test_a_judge_that_is_missing_is_refused(config: RunConfig) -> None:
 
 
 def test_a_headline_without_prompts_is_refused(config: RunConfig) -> None:
-    config.data.sources["code"] = SourceConfig(kind="micro", family="code")
+    config.data.sources["code"] = SourceConfig(format="micro", family="code")
     with pytest.raises(UserError, match=r"eval\.headline: no source .* 'word'"):
         Decode().validate(config)
 
@@ -266,7 +266,7 @@ def test_the_engine_is_no_part_of_the_key(config: RunConfig) -> None:
 def test_an_engine_that_cannot_serve_is_refused_before_any_work(
     config: RunConfig, kind: str, temperature: float, problem: str
 ) -> None:
-    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.data.sources["word"] = SourceConfig(format="micro", family="word")
     config.engine.kind, config.engine.temperature = kind, temperature
     with pytest.raises(UserError, match=rf"engine\.kind: .*{problem}"):
         Decode().validate(config)
