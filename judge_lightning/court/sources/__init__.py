@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -127,7 +128,8 @@ class Source:
     def about(self) -> dict[str, str | None]:
         """Name, address and licence of the data and where it was read, for the dataset card."""
         about = getattr(load_format(self.format), "ABOUT", None) or own_data(self.family)
-        place = self.hub or self.path or self.format
+        # A file by its name alone: in which folder of which machine it lay says nothing.
+        place = Path(self.path).name if self.path else self.format
         if self.hub:
             place = "/".join(part for part in (self.hub, self.subset, self.hub_split) if part)
         return {
