@@ -243,6 +243,7 @@ def test_a_file_of_blank_lines_is_empty(tmp_path: Path) -> None:
         ({"format": "docx"}, "format"),
         ({"split": "dev"}, "split"),
         ({"checker": "micro"}, "checker"),
+        ({"checker": "none"}, "checker"),
         ({"count": -1}, "count"),
         ({"path": None}, "path"),
         ({"hub": "openai/gsm8k"}, "path"),

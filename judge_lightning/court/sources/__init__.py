@@ -83,6 +83,12 @@ class Source:
             return
         if self.checker is not None:
             self._one_of("checker", self.checker, checker_names())
+        if self.checker == "none" and self.split != "eval":
+            raise UserError(
+                self._field("checker"),
+                "is none, but the court needs answers that are right or wrong",
+                f"choose a checker, or hold the source out with {self._field('split')}: eval",
+            )
         if bool(self.path) == bool(self.hub):
             raise UserError(
                 self._field("path"),
