@@ -110,7 +110,7 @@ def test_humaneval_has_the_whole_function_as_reference() -> None:
     exec(item.reference + "\n" + item.meta["test"], defined)
     defined["check"](defined[item.meta["entry_point"]])
     assert row["prompt"].strip() in item.text
-    assert item.meta["code"] == row["prompt"]
+    assert item.meta["context"] == row["prompt"]
 
 
 MBPP_ROWS: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ ABOUT = About("HumanEval", "https://github.com/openai/human-eval", "MIT")
 def read_row(row: Mapping[str, Any], source: Source) -> Item:
     """The reference is the whole function, as an answer is: the original has its body only.
 
-    ``meta["code"]`` is where the function begins, for answers that only go on from there;
+    ``meta["context"]`` is where the function begins, for answers that only go on from there;
     ``meta["test"]`` defines ``check(candidate)``.
     """
     code = text_field(row, "prompt")
@@ -27,7 +27,7 @@ def read_row(row: Mapping[str, Any], source: Source) -> Item:
         checker="unit_tests",
         content=code,
         meta={
-            "code": code,
+            "context": code,
             "test": text_field(row, "test"),
             "entry_point": text_field(row, "entry_point"),
             "task": row.get("task_id"),

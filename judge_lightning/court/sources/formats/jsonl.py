@@ -10,7 +10,7 @@ from judge_lightning.court.sources.formats import Item, RowError, text_field, te
 if TYPE_CHECKING:
     from judge_lightning.court.sources import Source
 
-_CARRIED = ("category", "choices", "code", "entry_point", "test", "turns")
+_CARRIED = ("category", "choices", "context", "entry_point", "test", "turns")
 """Fields that checkers know, handed on as they are."""
 
 
