@@ -48,7 +48,7 @@ def card_facts(
         examples=assembled.examples,
         left_out=dict(left_out.most_common()),
         rejected=dict(reasons.most_common()),
-        removed=dict(prompts.get("removed", {})),
+        removed=dict(prompts["filtered"]),
         reviewed=dict(assembled.reviewed.most_common()),
         made_with=f"python -m pipelines.run +exp={config.exp}",
     )
@@ -83,15 +83,14 @@ def _rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _sources(
     config: RunConfig, prompts: Mapping[str, Any], assembled: Assembled
 ) -> list[SourceFacts]:
-    about = prompts.get("sources", {})
-    taken = prompts.get("taken", {})
     names = [name for name in config.data.sources if name in assembled.statistics.sources]
+    counted = prompts["sources"]
     return [
         SourceFacts(
             name=name,
-            prompts=int(taken.get(name, 0)),
-            url=about.get(name, {}).get("url", ""),
-            licence=about.get(name, {}).get("licence", ""),
+            prompts=counted[name]["taken"],
+            url=counted[name]["about"]["url"] or "",
+            licence=counted[name]["about"]["licence"] or "",
         )
         for name in names
     ]

@@ -21,6 +21,7 @@ from judge_lightning.court.labels import TokenSpans, mark_mistake
 from judge_lightning.court.prompting import answer_text, render_prompt
 from judge_lightning.court.records import LabelledTuple
 from judge_lightning.court.rejects import Rejected
+from judge_lightning.court.splits import identity, split_of
 from judge_lightning.court.stretches import COURT_SPLITS
 from judge_lightning.errors import UserError
 
@@ -79,8 +80,6 @@ def _tuple(
     shares: Mapping[str, float],
     seed: int,
 ) -> LabelledTuple:
-    from judge_lightning.court.sources import prompt_identity, split_of
-
     if not isinstance(row, dict):
         raise _UnusableError("not a JSON object")
     text, continuation = row.get("prompt"), row.get("continuation")
@@ -96,7 +95,7 @@ def _tuple(
     marked = mark_mistake(spans(token_ids), place, finished=False)
     if marked is None:
         raise _UnusableError("no such range")
-    split = split_of(prompt_identity(text), shares, seed)
+    split = split_of(identity(text), shares, seed)
     category = row.get("category")
     return LabelledTuple(
         prompt_id=str(row.get("id", f"{GUARDED}-{_digest(text, continuation)}")),

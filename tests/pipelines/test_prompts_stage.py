@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -170,8 +171,10 @@ def test_a_wrong_value_is_refused_before_any_work(
 def test_every_data_group_composes_and_names_a_place_for_every_source(
     group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("gsm8k_train", "gsm8k_test"):
+    names = ("gsm8k_train", "gsm8k_test", "mt_bench_questions", "spec_bench_sample")
+    for name in names:
         (tmp_path / f"{name}.jsonl").write_text("{}\n")
+    (tmp_path / "HumanEval.jsonl.gz").write_bytes(gzip.compress(b"{}\n"))
     monkeypatch.setenv("JUDGE_DATA_DIR", str(tmp_path))
     overrides = [f"data.sources.own.path={tmp_path}/gsm8k_test.jsonl"] if group == "jsonl" else []
     register_schemas()
