@@ -112,8 +112,9 @@ class ChatConfig:
     model: str = "target"
     """Local: ``target``, ``draft`` or a model path; endpoint: the name that it serves."""
     base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; the key itself is never configured."""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    """The environment variable that holds the key, which itself is never configured; None: the
+    server asks for none."""
     concurrency: int = 8
     """*(free)* Requests at a time."""
     retries: int = 5
@@ -130,7 +131,8 @@ class DrafterConfig:
     """Who writes the wrong answers.
 
     ``kind`` ``local``: ``model`` is ``draft``, ``target`` or a model path. ``endpoint``: the model
-    behind ``endpoint``. ``text``: answers that exist already, in the JSON Lines file ``path``.
+    behind ``endpoint``. ``text``: answers that exist already, in the JSON Lines file ``path``;
+    fields may be dotted paths (``*.solution``: the field of every object in the line).
     """
 
     kind: str = "local"

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from judge_lightning.errors import UserError
+from pipelines.authors import writing_roles
 from pipelines.config import ModelConfig, RunConfig
 from pipelines.stand_in import seed_of, timed_run
 
@@ -47,7 +48,8 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
     plans = []
     if "mine" in stages:
         for role, model in (("target", config.pair.target), ("draft", config.pair.draft)):
-            plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
+            if role in writing_roles(config):
+                plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
     if "embed" in stages:
         plans.append(plan_memory(_embed(config), machine))
     if "decode" in stages or "evaluate" in stages:

@@ -67,7 +67,7 @@ def config(
         "word": SourceConfig("micro", "word", count=COUNT),
         "code": SourceConfig("micro", "code", split="eval", count=5),
     }
-    config.mine.drafters = {"draft": DrafterConfig("draft", temperature=1.0)}
+    config.mine.drafters = {"draft": DrafterConfig(model="draft", temperature=1.0)}
     config.mine.max_new_tokens, config.mine.shard_size = 3, 15
     config.annotate.name = "oracle"
     config.embed.shard_tokens = 2000

@@ -101,7 +101,9 @@ class Bench:
         ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         given_back = answer_text(self.tokenizer, ids)
         if given_back.split() != text.split():
-            return self.reject(prompt, sample, CHANGED, given_back[:200], text, place)
+            return self.reject(
+                prompt, sample, CHANGED, detail=given_back[:200], record=text, place=place
+            )
         if finished and self.tokenizer.eos_token_id is not None:
             ids.append(self.tokenizer.eos_token_id)
         return self.fit(Draft(prompt, sample, given_back, ids, finished), place, room)
@@ -113,7 +115,9 @@ class Bench:
         room = self.room(draft.prompt) if room is None else room
         if room is not None and len(draft.token_ids) > room:
             detail = f"{len(draft.token_ids)} tokens, {max(0, room)} fit behind the prompt"
-            return self.reject(draft.prompt, draft.sample, TOO_LONG, detail, draft.text, place)
+            return self.reject(
+                draft.prompt, draft.sample, TOO_LONG, detail=detail, record=draft.text, place=place
+            )
         return draft
 
     def reject(
@@ -121,6 +125,7 @@ class Bench:
         prompt: Prompt,
         sample: int,
         reason: str,
+        *,
         detail: str = "",
         record: str = "",
         place: str = "",

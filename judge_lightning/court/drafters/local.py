@@ -89,7 +89,7 @@ class LocalAuthor:
     def _too_long(self, prompt: Prompt, tokens: int) -> list[Rejected]:
         detail = f"the prompt alone has {tokens} of {self._bench.longest} tokens"
         return [
-            self._bench.reject(prompt, sample, TOO_LONG, detail)
+            self._bench.reject(prompt, sample, TOO_LONG, detail=detail)
             for sample in range(self._drafter.samples)
         ]
 

@@ -17,9 +17,7 @@ class PlainCheckers:
         return [_check(prompt, text) for prompt, text in pairs]
 
 
-def load_checkers(
-    load_chat: Callable[[], Chat] | None = None, workers: int = 1
-) -> PlainCheckers:
+def load_checkers(load_chat: Callable[[], Chat] | None = None, workers: int = 1) -> PlainCheckers:
     """The checkers; none of these asks a chat or needs workers."""
     return PlainCheckers()
 
