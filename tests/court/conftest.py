@@ -27,6 +27,19 @@ def reply(text: str | None, ending: str | None = "stop") -> dict[str, Any]:
     }
 
 
+SENT: dict[str, tuple[Any, ...]] = {
+    "cut": (200, json.dumps(reply("so far", "length"))),
+    "unended": (200, json.dumps(reply("so far", None))),
+    "empty": (200, json.dumps(reply(None))),
+    "filter": (200, json.dumps(reply("", "content_filter"))),
+    "no choice": (200, json.dumps(reply("") | {"choices": []})),
+    "garbage": (200, '{"choices": [{"mess\x00 ]'),
+    "number": (200, "42"),
+    "page": (200, PAGE, "text/html"),
+    "page 502": (502, PAGE, "text/html"),
+}
+
+
 class HostileServer:
     """Answers ``say X`` with X; other messages name what goes wrong.
 
@@ -89,31 +102,14 @@ class HostileServer:
     def act(self, handler: BaseHTTPRequestHandler, act: str, asked: dict[str, Any]) -> None:
         if act.startswith("say "):
             self.send(handler, 200, json.dumps(reply(act[4:])))
-        elif act == "cut":
-            self.send(handler, 200, json.dumps(reply("so far", "length")))
-        elif act == "unended":
-            self.send(handler, 200, json.dumps(reply("so far", None)))
-        elif act == "empty":
-            self.send(handler, 200, json.dumps(reply(None)))
-        elif act == "filter":
-            self.send(handler, 200, json.dumps(reply("", "content_filter")))
-        elif act == "no choice":
-            self.send(handler, 200, json.dumps(reply("") | {"choices": []}))
-        elif act == "garbage":
-            self.send(handler, 200, '{"choices": [{"mess\x00 ]')
-        elif act == "number":
-            self.send(handler, 200, "42")
-        elif act == "page":
-            self.send(handler, 200, PAGE, "text/html")
-        elif act == "page 502":
-            self.send(handler, 502, PAGE, "text/html")
+        elif act in SENT:
+            self.send(handler, *SENT[act])
         elif act == "echo the key":
             self.send(handler, 400, f"bad header {handler.headers['authorization']}")
         elif act == "wants another limit":
-            if "max_tokens" in asked:
-                self.send(handler, 400, '{"error": {"message": "use \'max_completion_tokens\'"}}')
-            else:
-                self.send(handler, 200, json.dumps(reply("4")))
+            refused = "max_tokens" in asked
+            wish = '{"error": {"message": "use \'max_completion_tokens\'"}}'
+            self.send(handler, *((400, wish) if refused else (200, json.dumps(reply("4")))))
         elif act == "half":
             handler.send_response(200)
             handler.send_header("transfer-encoding", "chunked")
