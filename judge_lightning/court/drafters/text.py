@@ -92,12 +92,13 @@ class TextAuthor:
         drafts = Drafts()
         with self._path.open("rb") as file:
             for prompt in prompts:
-                sample = 0
-                for line in self._lines_of.get(prompt_digest(prompt.text), ()):
+                lines = self._lines_of.get(prompt_digest(prompt.text), ())
+                room, sample = (self._bench.room(prompt) if lines else None), 0
+                for line in lines:
                     file.seek(line.start)
                     for text in self._read(file.readline())[1]:
                         place = f"{self._path.name}:{line.number}:{sample}"
-                        draft = self._bench.read(prompt, sample, text, place=place)
+                        draft = self._bench.read(prompt, sample, text, place=place, room=room)
                         sample += 1
                         if isinstance(draft, Rejected):
                             drafts.rejected.append(draft)
