@@ -64,7 +64,12 @@ def validate_chat(field: str, chat: ChatConfig) -> None:
 
 
 def load_chat(
-    config: RunConfig, field: str, chat: ChatConfig, *, journal: Path | None = None
+    config: RunConfig,
+    field: str,
+    chat: ChatConfig,
+    *,
+    journal: Path | None = None,
+    batch_size: int | None = None,
 ) -> Chat:
     """Loads the local model, or sees that the endpoint answers and takes the key.
 
@@ -72,6 +77,7 @@ def load_chat(
         field: Where the chat is configured, for errors.
         journal: A file in which an endpoint's completions are kept as they arrive, and found
             again after a kill (``work/scratch/...``).
+        batch_size: The most rows of a local model's batch; None: ``mine.batch_size``.
 
     Raises:
         UserError: As ``validate_chat``, or nobody answers, or the key is refused.
@@ -83,7 +89,7 @@ def load_chat(
         return LocalChat(
             load_pair_model(config, named_model(config, chat.model)),
             _chat_tokenizer(config, named_model(config, chat.model)),
-            batch_size=config.mine.batch_size,
+            batch_size=batch_size or config.mine.batch_size,
             seed=config.mine.seed,
         )
     from judge_lightning.court.chat.endpoint import EndpointChat

@@ -19,6 +19,7 @@ from benchmarks import (
     context_growth,
     court_size,
     cycle_bound,
+    drafting,
     gpu_decode,
     measuring,
     standin_cost,
@@ -225,6 +226,16 @@ def test_the_passes_of_a_pair_are_measured(tmp_path: Path) -> None:
     result = result_of(standin_cost.main, tmp_path / "r.json", "--pair", "micro")
     assert result["milliseconds"].keys() == {"draft, 1 token", "target, 1 token", "target, block"}
     assert result["stand_in"] is None
+
+
+def test_batched_drafting_writes_what_generate_writes(tmp_path: Path) -> None:
+    result = result_of(drafting.main, tmp_path / "r.json")
+    assert result["goal"] == 5
+    assert [row["model"] for row in result["results"]] == ["draft", "target"]
+    for row in result["results"]:
+        assert row["same_answers"] == result["prompts"] == 4
+        assert row["ratio"] == row["batched"] / row["one_by_one"]
+        assert row["tokens"] > 0
 
 
 def test_the_newest_judge_of_the_target_is_found(tmp_path: Path, judge: Path) -> None:
