@@ -80,6 +80,12 @@ def longest_context(config: RunConfig) -> int:
     return min(limits, default=0)
 
 
+def text_bytes(config: RunConfig) -> int:
+    """Bytes of all files whose answers are handed in."""
+    paths = [a.path for a in authors_of(config).values() if a.kind == "text" and a.path]
+    return sum(Path(path).expanduser().stat().st_size for path in paths)
+
+
 def validate_authors(config: RunConfig) -> None:
     """Refuses drafters that cannot write.
 

@@ -20,6 +20,7 @@ from pipelines.authors import (
     authors_of,
     check_vocabularies_of,
     longest_context,
+    text_bytes,
     validate_authors,
 )
 from pipelines.chat import chat_settings, load_chat, validate_chat
@@ -112,6 +113,10 @@ class Mine(Stage):
         # A plan is made without the network: the vocabularies of Hub models wait for the run.
         if not (config.dry_run and isinstance(locate(config.pair.target.path), str)):
             check_vocabularies_of(config)
+
+    def disk_bytes(self, config: RunConfig) -> int:
+        """Texts become answers with their token ids, and what is wrong is kept beside."""
+        return super().disk_bytes(config) + 6 * text_bytes(config)
 
     def run(self, context: StageContext) -> None:
         """Writes the shards that are missing, author by author."""

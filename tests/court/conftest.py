@@ -35,6 +35,7 @@ SENT: dict[str, tuple[Any, ...]] = {
     "no choice": (200, json.dumps(reply("") | {"choices": []})),
     "garbage": (200, '{"choices": [{"mess\x00 ]'),
     "number": (200, "42"),
+    "abyss": (200, "[" * 200_000),
     "page": (200, PAGE, "text/html"),
     "page 502": (502, PAGE, "text/html"),
 }

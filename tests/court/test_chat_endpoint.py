@@ -71,6 +71,7 @@ def test_no_more_requests_are_under_way_than_allowed(chat: Open, server: Any) ->
         ("page 502", "error page"),
         ("garbage", "not JSON"),
         ("number", "not JSON"),
+        ("abyss", "not JSON"),
         ("no choice", "no choice"),
         ("half", "broke off"),
         ("unended", "broke off"),

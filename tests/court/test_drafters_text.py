@@ -123,6 +123,15 @@ def test_an_empty_answer_and_one_that_does_not_fit_are_rejected(
     ]
 
 
+def test_half_a_character_is_rejected(
+    tmp_path: Path, byte_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    lines = [b'{"prompt": "What is 2 + 2?", "answer": "4 \\ud83d"}']
+    author, _ = author_of(tmp_path, byte_tokenizer, lines)
+
+    assert [one.reason for one in author.write([TWO]).rejected] == ["not UTF-8"]
+
+
 def test_what_the_tokenizer_changes_is_rejected(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     bench = Bench("log", byte_tokenizer, 0)
 

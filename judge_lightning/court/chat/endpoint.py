@@ -19,6 +19,7 @@ from judge_lightning.court.chat.journal import Journal
 from judge_lightning.court.chat.replies import (
     BROKE_OFF,
     NO_CONNECTION,
+    NOT_JSON,
     PASSING,
     TIMED_OUT,
     TroubleError,
@@ -208,6 +209,8 @@ class EndpointChat:
             raise status_trouble(
                 error.status_code, body, error.response.headers.get("retry-after")
             ) from None
+        except openai.OpenAIError as error:
+            raise TroubleError(NOT_JSON, self._without_key(_cause(error))) from None
         return read_completion(self._without_key(response.http_response.text))
 
     def _failure(self, trouble: TroubleError) -> Failure:

@@ -62,7 +62,7 @@ def read_completion(body: str) -> Completion:
     """
     try:
         reply = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         reason = ERROR_PAGE if is_page(body) else NOT_JSON
         raise TroubleError(reason, shown(body)) from None
     if not isinstance(reply, dict):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EMPTY = "empty answer"
 TOO_LONG = "longer than the context"
 CHANGED = "the tokenizer changes it"
+NOT_UTF8 = "not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Bench:
         """
         if not text.strip():
             return self.reject(prompt, sample, EMPTY, place=place)
+        if not _is_utf8(text):
+            return self.reject(prompt, sample, NOT_UTF8, record=text, place=place)
         ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         given_back = answer_text(self.tokenizer, ids)
         if given_back.split() != text.split():
@@ -159,6 +162,15 @@ def check_drafts(
         else:
             answers.append(_answer(author, draft, verdict))
     return answers, rejected
+
+
+def _is_utf8(text: str) -> bool:
+    """JSON can spell half a character, which no file and no tokenizer takes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _answer(author: str, draft: Draft, right: bool) -> Answer:
