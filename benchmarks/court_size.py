@@ -147,9 +147,12 @@ def _write_mined(folder: Path, config: RunConfig, prompts: int) -> None:
         "tuples": prompts * len(DRAFTERS),
         "answers": dict.fromkeys(authors, prompts),
         "accuracy": {author: float(author == "reference") for author in authors},
+        "rejected": {},
     }
-    for name in ("prompts", "mine"):
-        (folder / name / "statistics.json").write_text(json.dumps(statistics), encoding="utf-8")
+    about = {"url": "", "licence": ""}
+    found = {"sources": {"synthetic": {"taken": prompts, "about": about}}, "filtered": {}}
+    for name, counts in (("prompts", found | {"rejected": {}}), ("mine", statistics)):
+        (folder / name / "statistics.json").write_text(json.dumps(counts), encoding="utf-8")
 
 
 def worked_problem(index: int, wrong: int) -> tuple[Prompt, list[str]]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from judge_lightning.court.dataset.card import CardFacts, DrafterFacts, SourceFacts
-from judge_lightning.court.rejects import REJECTED_FILE, Rejected, count_reasons, read_rejected
+from judge_lightning.court.rejects import Rejected, count_reasons
 from judge_lightning.court.tuples import REFERENCE_AUTHOR, TARGET_AUTHOR
 from pipelines.config import DrafterConfig, RunConfig
 
@@ -35,8 +35,10 @@ def card_facts(
     annotated = _statistics(inputs["annotate"])
     left_out = Counter(annotated["left_out"]) + assembled.left_out
     reasons = Counter(count_reasons(rejected))
-    for stage in ("prompts", "mine", "annotate"):
-        reasons.update(count_reasons(read_rejected(inputs[stage] / REJECTED_FILE)))
+    reasons.update(prompts["rejected"])
+    for counts in mined["rejected"].values():
+        reasons.update(counts)
+    reasons.update(annotated["rejected"])
     return CardFacts(
         name=config.data.name,
         statistics=assembled.statistics.as_json(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.court.records import Prompt, read_records
+from judge_lightning.court.stretches import COURT_SPLITS
 from judge_lightning.errors import UserError
 from pipelines.authors import REFERENCE, authors_of, endpoint_of, longest_context
 from pipelines.chat import load_chat
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from judge_lightning.court.chat import Chat, Usage
     from judge_lightning.court.drafters import Author
     from judge_lightning.court.rejects import Rejected
-
-COURT_SPLITS = ("train", "validation", "calibration")
 
 
 class CourtPrompts:

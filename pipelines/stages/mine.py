@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.court.records import Answer, Prompt, read_records, write_records
 from judge_lightning.court.rejects import read_rejected, refuse_too_many
+from judge_lightning.court.stretches import COURT_SPLITS
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import locate
 from pipelines.authors import (
@@ -26,7 +27,6 @@ from pipelines.authors import (
 from pipelines.chat import chat_settings, load_chat, validate_chat
 from pipelines.config import RunConfig
 from pipelines.drafting import (
-    COURT_SPLITS,
     CourtPrompts,
     Desk,
     keep_usage,

@@ -117,7 +117,7 @@ def court(
         ]
         write_records(root / "mine" / answers_file("both", stretch.number), answers)
     statistics = {"prompts": COUNT, "tuples": COUNT, "answers": {"both": 2 * COUNT}}
-    statistics["accuracy"] = {"both": 0.5}
+    statistics |= {"accuracy": {"both": 0.5}, "rejected": {}}
     (root / "mine" / "statistics.json").write_text(json.dumps(statistics))
     return root
 
