@@ -55,7 +55,7 @@ class _Objects:
         match question["do"]:
             case "find":
                 found = hasattr(subject, question["name"])
-                return {"done": pack(found)}
+                return {"done": found}
             case "get":
                 return {"done": self._pack(getattr(subject, question["name"]))}
             case "set":

@@ -20,57 +20,49 @@ LONGEST = 16 * 2**20
 _MOST_ITEMS = 100_000
 """An iterator is sent as its items, up to this many."""
 
-_SEQUENCES: dict[str, type] = {
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-}
-_ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, reversed, type(iter([])))
+_SEQUENCES: dict[str, type[Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_ITERATORS: tuple[type, ...] = (
+    *(types.GeneratorType, map, filter, zip, enumerate, reversed, type(iter([]))),
+    *(type({}.keys()), type({}.values()), type({}.items())),
+)
+
+_Again = Callable[[Any], Any]
+_PLAIN: tuple[tuple[type | tuple[type, ...], Callable[[Any, _Again], Any]], ...] = (
+    ((bool, type(None)), lambda value, again: value),
+    # Subclasses become what they are subclasses of: their own methods stay behind.
+    (int, lambda value, again: int(value)),
+    (float, lambda value, again: float(value)),
+    (str, lambda value, again: str.__str__(value)),
+    (list, lambda value, again: [again(item) for item in value]),
+    (complex, lambda value, again: {"complex": [value.real, value.imag]}),
+    (bytes, lambda value, again: {"bytes": value.hex()}),
+    (bytearray, lambda value, again: {"bytearray": value.hex()}),
+    (dict, lambda value, again: {"dict": [[again(key), again(value[key])] for key in value]}),
+    (tuple, lambda value, again: {"tuple": [again(item) for item in value]}),
+    (set, lambda value, again: {"set": [again(item) for item in value]}),
+    (frozenset, lambda value, again: {"frozenset": [again(item) for item in value]}),
+    (range, lambda value, again: {"range": [value.start, value.stop, value.step]}),
+    (_ITERATORS, lambda value, again: {"iterator": [again(item) for item in _few(value)]}),
+)
 
 
 class CannotCarry(Exception):  # noqa: N818  it is a fact, not a fault
     """A value that is no plain data, or bytes that are no value."""
 
 
-def pack(value: Any, keep: Callable[[Any], Any] | None = None) -> Any:
+def pack(value: Any, keep: Callable[[Any], Any]) -> Any:
     """A value as JSON can say it.
 
     Args:
-        keep: Gives the number of an object that is no plain data; without it there is none.
-
-    Raises:
-        CannotCarry: The value is no plain data.
+        keep: Gives what stands for an object that is no plain data, or raises ``CannotCarry``.
     """
-    if value is None or isinstance(value, bool):
-        return value
-    # Subclasses become what they are subclasses of: their own methods stay behind.
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, list):
-        return [pack(item, keep) for item in value]
-    if isinstance(value, complex):
-        return {"complex": [value.real, value.imag]}
-    if isinstance(value, (bytes, bytearray)):
-        return {"bytearray" if isinstance(value, bytearray) else "bytes": value.hex()}
-    if isinstance(value, dict):
-        return {"dict": [[pack(key, keep), pack(item, keep)] for key, item in value.items()]}
-    for name, kind in _SEQUENCES.items():
-        if isinstance(value, kind):
-            return {name: [pack(item, keep) for item in value]}
-    if isinstance(value, range):
-        return {"range": [value.start, value.stop, value.step]}
-    if isinstance(value, _ITERATORS) or type(value).__name__ in ("dict_keys", "dict_values"):
-        return {"iterator": [pack(item, keep) for item in _few(value)]}
-    if keep is None:
-        raise CannotCarry(f"{type(value).__name__} is no plain data")
+    for kinds, packed in _PLAIN:
+        if isinstance(value, kinds):
+            return packed(value, lambda item: pack(item, keep))
     return {"object": keep(value)}
 
 
-def unpack(packed: Any, find: Callable[[Any], Any] | None = None) -> Any:
+def unpack(packed: Any, find: Callable[[Any], Any]) -> Any:
     """The value that ``pack`` packed.
 
     Args:
@@ -79,7 +71,7 @@ def unpack(packed: Any, find: Callable[[Any], Any] | None = None) -> Any:
     Raises:
         CannotCarry: It is nothing that ``pack`` makes.
     """
-    if packed is None or isinstance(packed, (bool, int, float, str)):
+    if packed is None or isinstance(packed, (int, float, str)):
         return packed
     if isinstance(packed, list):
         return [unpack(item, find) for item in packed]
@@ -123,10 +115,8 @@ def receive(descriptor: int) -> Any:
         raise CannotCarry(f"no JSON: {error}") from error
 
 
-def _build(kind: str, content: Any, find: Callable[[Any], Any] | None) -> Any:
+def _build(kind: str, content: Any, find: Callable[[Any], Any]) -> Any:
     if kind == "object":
-        if find is None:
-            raise CannotCarry("no objects here")
         return find(content)
     if kind in ("bytes", "bytearray"):
         data = bytes.fromhex(content)

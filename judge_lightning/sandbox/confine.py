@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from judge_lightning.sandbox.namespaces import Namespaces, drop_capabilities
@@ -22,6 +21,7 @@ NAMESPACES, ALONE = "namespaces", "filter"
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _OPEN_FILES = 64
+_RUNNING = b"running\n"
 
 
 class CannotConfine(Exception):  # noqa: N818  it is a fact, not a fault
@@ -41,24 +41,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Confined:
-    """A running confined process, and the pipe on which its guard says how it ended."""
+    """A confined process's guard, and the pipe on which it says how the process ended."""
 
     guard: int
-    process: int
     ended: int
 
-    def kill(self) -> None:
-        """Ends it with all its children."""
-        for pid in (self.process, self.guard):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def reap(self) -> int | None:
-        """Waits for the guard: the wait status of the process, None where it was killed."""
+    def end(self) -> None:
+        """Ends it with all its children, and returns when they are gone."""
+        # The guard kills it: only a parent knows that the number is still its child's.
+        os.kill(self.guard, signal.SIGTERM)
         os.waitpid(self.guard, 0)
-        told = os.read(self.ended, 16)
         os.close(self.ended)
-        return int(told) if told else None
 
 
 def start(body: Callable[[], None], keep: Iterable[int], limits: Limits, how: str) -> Confined:
@@ -83,11 +76,11 @@ def start(body: Callable[[], None], keep: Iterable[int], limits: Limits, how: st
         if not piece:
             break
         line += piece
-    if not line.startswith(b"process "):
+    if line != _RUNNING:
         os.waitpid(guard, 0)
         os.close(told)
         raise CannotConfine(line.decode().strip() or "the guard ended at once")
-    return Confined(guard, int(line.split()[1]), told)
+    return Confined(guard, told)
 
 
 def die_with_parent() -> None:
@@ -126,7 +119,8 @@ def _guard(
     if problem != b"\n":
         os.write(tell, problem.strip() + b"\n")
         return
-    os.write(tell, f"process {process}\n".encode())
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(process, signal.SIGKILL))
+    os.write(tell, _RUNNING)
     os.write(tell, str(os.waitpid(process, 0)[1]).encode())
 
 
@@ -145,11 +139,7 @@ def _confine(
         os.environ.clear()
         _limit(limits)
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        try:
-            refuse_system_calls(alone=namespaces is None)
-        except OSError:
-            if namespaces is None:
-                raise
+        refuse_system_calls(alone=namespaces is None)
     except OSError as error:
         os.write(ready, f"{error}\n".encode())
         os._exit(1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from judge_lightning.errors import UserError
 from judge_lightning.sandbox.confine import ALONE, NAMESPACES
-from judge_lightning.sandbox.programs import LIMITS, Program, run_program
+from judge_lightning.sandbox.programs import UNDECIDED, Program, run_programs
 
 _FIELD = "sandbox"
 
@@ -158,7 +158,7 @@ def isolation() -> Isolation:
     """
     if not sys.platform.startswith("linux"):
         return Isolation("", {}, f"{sys.platform} has neither namespaces nor seccomp")
-    problems = []
+    problems: list[str] = []
     for how in (NAMESPACES, ALONE):
         tried = try_out(how)
         if not tried.missing:
@@ -169,16 +169,13 @@ def isolation() -> Isolation:
 
 def try_out(how: str) -> Isolation:
     """Which protections hold when programs are confined by ``how``."""
-    protections = {}
-    problem = ""
-    for name, attempt in (_ESSENTIAL | _WELCOME).items():
-        outcome = run_program(Program(attempt, "assert f() is True"), LIMITS, how)
-        protections[name] = outcome.passed
-        if outcome.verdict == "undecided":
-            # Without confinement there is nothing to try out.
-            problem = outcome.detail or outcome.reason
-            break
-    return Isolation(how, protections, problem)
+    attempts = _ESSENTIAL | _WELCOME
+    programs = [Program(attempt, "assert f() is True") for attempt in attempts.values()]
+    outcomes = run_programs(programs, how=how)
+    # Without confinement nothing was tried out, and the first outcome says why.
+    problems = [one.detail or one.reason for one in outcomes if one.verdict == UNDECIDED]
+    protections = {name: outcome.passed for name, outcome in zip(attempts, outcomes, strict=True)}
+    return Isolation(how, protections, problems[0] if problems else "")
 
 
 def require_isolation() -> Isolation:

@@ -143,19 +143,25 @@ def judge(tests: dict[str, str], asked: int, answered: int) -> dict[str, str]:
     try:
         connection.loaded()
         run(connection)
-    except _Ended:
-        return _verdict(FAILED, ENDED)
-    except _BadTests as error:
-        return _verdict(UNDECIDED, "the tests hand over what cannot be carried", str(error))
-    except AssertionError as error:
-        return _verdict(FAILED, "an assertion failed", str(error))
-    except CannotCarry as error:
-        return _verdict(FAILED, "an answer is no plain data", str(error))
     except BaseException as error:
-        return _verdict(FAILED, f"raised {type(error).__name__}", str(error))
+        return _what_went_wrong(error)
     if connection.calls == 0:
         return _verdict(UNDECIDED, "the tests never call the program")
     return _verdict(PASSED, "")
+
+
+def _what_went_wrong(error: BaseException) -> dict[str, str]:
+    if isinstance(error, _Ended):
+        return _verdict(FAILED, ENDED)
+    if isinstance(error, _BadTests):
+        return _verdict(UNDECIDED, "the tests hand over what cannot be carried", str(error))
+    if isinstance(error, AssertionError):
+        reason = "an assertion failed"
+    elif isinstance(error, CannotCarry):
+        reason = "an answer is no plain data"
+    else:
+        reason = f"raised {type(error).__name__}"
+    return _verdict(FAILED, reason, str(error))
 
 
 def _prepare(tests: dict[str, str]) -> Callable[[_Connection], None]:

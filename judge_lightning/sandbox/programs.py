@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import struct
+import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from judge_lightning.sandbox.carriage import CannotCarry, receive, send
 from judge_lightning.sandbox.confine import Limits
 
 PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
@@ -83,66 +83,88 @@ def run_program(program: Program, limits: Limits = LIMITS, how: str | None = Non
     Raises:
         UserError: This machine has no confinement that is good enough.
     """
-    if how is None:
-        from judge_lightning.sandbox.isolation import require_isolation
-
-        how = require_isolation().how
-    sent = _frame({"limits": asdict(limits), "how": how, "solution": program.solution})
-    sent += _frame(
-        {"test": program.test, "entry_point": program.entry_point, "context": program.context}
-    )
-    with _supervisor() as process:
-        try:
-            told, errors = process.communicate(sent, timeout=limits.wall_seconds + _START_SECONDS)
-        except subprocess.TimeoutExpired:
-            return Outcome(FAILED, "timed out", "", limits.wall_seconds + _START_SECONDS)
-    try:
-        return Outcome(**json.loads(told))
-    except (ValueError, TypeError):
-        last = (errors.decode(errors="replace").strip().splitlines() or ["no outcome"])[-1]
-        return Outcome(UNDECIDED, "the sandbox failed", last, 0.0)
+    return run_programs([program], limits, how=how)[0]
 
 
 def run_programs(
-    programs: Sequence[Program], limits: Limits = LIMITS, workers: int = 1
+    programs: Sequence[Program],
+    limits: Limits = LIMITS,
+    workers: int = 1,
+    how: str | None = None,
 ) -> list[Outcome]:
     """Runs many programs, ``workers`` at a time, and returns their outcomes in order.
 
     Raises:
         UserError: This machine has no confinement that is good enough.
     """
-    from judge_lightning.sandbox.isolation import require_isolation
+    if how is None:
+        from judge_lightning.sandbox.isolation import require_isolation
 
-    how = require_isolation().how
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(lambda program: run_program(program, limits, how), programs))
+        how = require_isolation().how
+    workers = max(1, min(workers, len(programs)))
+
+    def run_share(first: int) -> list[Outcome]:
+        with contextlib.closing(_Supervisor(limits, how)) as supervisor:
+            return [supervisor.run(program) for program in programs[first::workers]]
+
+    outcomes: list[Outcome] = [Outcome(UNDECIDED, "", "", 0.0)] * len(programs)
+    with ThreadPoolExecutor(workers) as pool:
+        for first, share in enumerate(pool.map(run_share, range(workers))):
+            outcomes[first::workers] = share
+    return outcomes
 
 
-@contextlib.contextmanager
-def _supervisor() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
+class _Supervisor:
+    """The sandbox's own process, for one program after the other; started when first needed."""
+
+    def __init__(self, limits: Limits, how: str) -> None:
+        self._limits, self._how = limits, how
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, program: Program) -> Outcome:
+        process = self._process = self._process or _start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        most = self._limits.wall_seconds + _START_SECONDS
+        job = {"limits": asdict(self._limits), "how": self._how, "solution": program.solution}
+        tests = asdict(program)
+        del tests["solution"]
+        try:
+            send(process.stdin.fileno(), job)
+            send(process.stdin.fileno(), tests)
+            ready, _, _ = select.select([process.stdout], [], [], most)
+            if ready:
+                return Outcome(**receive(process.stdout.fileno()))
+        except (EOFError, BrokenPipeError):
+            pass
+        except CannotCarry as error:
+            self.close()
+            return Outcome(FAILED, "too long", str(error), 0.0)
+        self.close()
+        return Outcome(UNDECIDED, "the sandbox failed", "its process ended or hung", most)
+
+    def close(self) -> None:
+        """Ends it; its guards die with it, and their programs with them."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         # No site packages, no user's folder; hashes as on every other run, so that a verdict
         # cannot hang on the order of a set.
         [sys.executable, "-s", "-S", "-P", "-B", "-c", _START, str(_FOLDER)],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={"PYTHONHASHSEED": "0"},
         cwd="/",
         start_new_session=True,
     )
-    try:
-        yield process
-    finally:
-        # Its guards die with it, and their programs with them.
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-
-def _frame(message: object) -> bytes:
-    data = json.dumps(message).encode("ascii")
-    return struct.pack("<I", len(data)) + data

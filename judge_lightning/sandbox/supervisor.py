@@ -7,7 +7,6 @@ the caller's memory, files or keys is in the processes that come from here.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import time
@@ -25,8 +24,29 @@ _GRACE_SECONDS = 0.2
 
 
 def main() -> None:
-    """Reads the job, runs it, and writes the outcome as one line of JSON."""
+    """Takes jobs from standard input until it ends; an outcome for each goes out.
+
+    Every job is read by a process of its own: this one never holds the tests of a program, so
+    no later program can find them in the memory that it was forked with.
+    """
     die_with_parent()
+    status = 0
+    while status == 0:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                die_with_parent()
+                _take_job()
+                status = 0
+            except EOFError:
+                pass
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+
+
+def _take_job() -> None:
     job = receive(0)
     limits = Limits(**job["limits"])
     began = time.monotonic()
@@ -34,12 +54,14 @@ def main() -> None:
     try:
         outcome = _run(job, limits, running, began + limits.wall_seconds)
     except CannotConfine as error:
+        if not running:
+            receive(0)  # the tests, which nobody has read
         outcome = {"verdict": UNDECIDED, "reason": CANNOT_CONFINE, "detail": str(error)}
     finally:
         for confined in running:
-            confined.kill()
+            confined.end()
     outcome["seconds"] = round(time.monotonic() - began, 3)
-    os.write(1, json.dumps(outcome).encode() + b"\n")
+    send(1, outcome)
 
 
 def _run(
