@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judge_lightning.sandbox.confine import Limits
     from judge_lightning.sandbox.isolation import Isolation, isolation, require_isolation
-    from judge_lightning.sandbox.programs import Outcome, Program, run_program, run_programs
+    from judge_lightning.sandbox.programs import (
+        Outcome,
+        Program,
+        Sandbox,
+        run_program,
+        run_programs,
+    )
 
 __all__ = [
     "Isolation",
     "Limits",
     "Outcome",
     "Program",
+    "Sandbox",
     "isolation",
     "require_isolation",
     "run_program",
@@ -32,6 +39,7 @@ _HOMES = {
     "require_isolation": "isolation",
     "Outcome": "programs",
     "Program": "programs",
+    "Sandbox": "programs",
     "run_program": "programs",
     "run_programs": "programs",
 }

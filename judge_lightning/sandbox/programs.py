@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 import subprocess
 import sys
@@ -97,15 +96,12 @@ def run_programs(
     Raises:
         UserError: This machine has no confinement that is good enough.
     """
-    if how is None:
-        from judge_lightning.sandbox.isolation import require_isolation
-
-        how = require_isolation().how
+    how = how or _best()
     workers = max(1, min(workers, len(programs)))
 
     def run_share(first: int) -> list[Outcome]:
-        with contextlib.closing(_Supervisor(limits, how)) as supervisor:
-            return [supervisor.run(program) for program in programs[first::workers]]
+        with Sandbox(limits, how) as sandbox:
+            return [sandbox.run(program) for program in programs[first::workers]]
 
     outcomes: list[Outcome] = [Outcome(UNDECIDED, "", "", 0.0)] * len(programs)
     with ThreadPoolExecutor(workers) as pool:
@@ -114,14 +110,28 @@ def run_programs(
     return outcomes
 
 
-class _Supervisor:
-    """The sandbox's own process, for one program after the other; started when first needed."""
+class Sandbox:
+    """A process that runs one program after the other; started when it is first needed.
 
-    def __init__(self, limits: Limits, how: str) -> None:
-        self._limits, self._how = limits, how
+    Args:
+        how: The confinement; None takes the best that this machine has.
+
+    Raises:
+        UserError: This machine has no confinement that is good enough.
+    """
+
+    def __init__(self, limits: Limits = LIMITS, how: str | None = None) -> None:
+        self._limits, self._how = limits, how or _best()
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def run(self, program: Program) -> Outcome:
+        """Loads a program and runs its tests, confined."""
         process = self._process = self._process or _start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -153,6 +163,12 @@ class _Supervisor:
             if pipe is not None:
                 pipe.close()
         self._process = None
+
+
+def _best() -> str:
+    from judge_lightning.sandbox.isolation import require_isolation
+
+    return require_isolation().how
 
 
 def _start() -> subprocess.Popen[bytes]:
