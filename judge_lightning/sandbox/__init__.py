@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judge_lightning.sandbox.confine import Limits
-    from judge_lightning.sandbox.isolation import Isolation, isolation, require_isolation
+    from judge_lightning.sandbox.protections import Isolation, isolation, require_isolation
     from judge_lightning.sandbox.programs import (
         Outcome,
         Program,
@@ -34,9 +34,9 @@ __all__ = [
 
 _HOMES = {
     "Limits": "confine",
-    "Isolation": "isolation",
-    "isolation": "isolation",
-    "require_isolation": "isolation",
+    "Isolation": "protections",
+    "isolation": "protections",
+    "require_isolation": "protections",
     "Outcome": "programs",
     "Program": "programs",
     "Sandbox": "programs",

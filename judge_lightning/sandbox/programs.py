@@ -166,7 +166,7 @@ class Sandbox:
 
 
 def _best() -> str:
-    from judge_lightning.sandbox.isolation import require_isolation
+    from judge_lightning.sandbox.protections import require_isolation
 
     return require_isolation().how
 

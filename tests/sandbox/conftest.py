@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from judge_lightning.sandbox import Limits, Outcome, Program, Sandbox
-from judge_lightning.sandbox.isolation import try_out
+from judge_lightning.sandbox.protections import try_out
 
 LIMITS = Limits(
     wall_seconds=0.8,
