@@ -11,11 +11,11 @@ _MARKED = (
     re.compile(rf"<answer>\s*{_CHOICE}", re.IGNORECASE),
     re.compile(
         r"(?i:\b(?:answer|option|choice)(?:\s+\w+){0,2}?(?:\s+(?:is|would\s+be|must\s+be))?)"
-        rf"[*_`]*\s*[:=]?[\s*_`\"]*(?i:(?:option|choice)\s+)?[*_`]*{_CHOICE}"
+        rf"[*_`]{{0,3}}\s{{0,9}}[:=]?[\s*_`\"]{{0,9}}(?i:(?:option|choice)\s+)?[*_`]{{0,3}}{_CHOICE}"
     ),
     re.compile(rf"(?i:\b(?:is|choose|pick|select)\s+(?:option|choice))\s+[*_`]*{_CHOICE}"),
 )
-_BARE = re.compile(r"^\s*[*_`]*[(\[]?([A-J1-5])[)\]]?[*_`]*(?:[.:)]|\s*$)", re.MULTILINE)
+_BARE = re.compile(r"^[ \t]*[*_`]*[(\[]?([A-J1-5])[)\]]?[*_`]*(?:[.:)]|[ \t]*$)", re.MULTILINE)
 _IN_CORRECT = re.compile(rf"{_CHOICE}[*_`]*\s+is\s+(?:the\s+)?(?:correct|right|best)\b")
 
 

@@ -19,8 +19,8 @@ _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10
 
 NUMBER = re.compile(
     # Not inside a word or another number, and "10-3" is no minus three.
-    r"(?<![\w.])(?<!\d,)"
-    r"(?P<minus>(?:(?<![\w).%])-|(?i:\b(?:minus|negative)\s+))?\s?)"
+    r"(?<![\w.])"
+    r"(?P<minus>(?:(?<![\w).%])-|(?i:\b(?:minus|negative)\s+))?)"
     r"(?:[$€£¥]\s?)?(?P<minus_inside>-)?"
     rf"(?:(?P<whole>\d+)\s+(?=\d+/\d))?(?P<number>{_DECIMAL})(?P<power>{_POWER})?"
     rf"(?:\s?/\s?(?P<below>{_DECIMAL})(?![\d/]))?"
@@ -31,8 +31,10 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d+(?![\d,])")
 _SPACES_IN_NUMBERS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _FRACTION_SIGN = re.compile(r"(?<=\d)\s?(?=[¼½¾⅐-⅞])")
 _NEXT_QUESTION = re.compile(
-    r"(?<=\S)\s*\n\s*(?:Q:|(?:Question|Problem|Human|User)\s*\d*\s*:|<\|)", re.IGNORECASE
+    r"\n[ \t]*(?:Q:|(?:Question|Problem|Human|User)[ \t]*\d*[ \t]*:|<\|)", re.IGNORECASE
 )
+_LONGEST, _LARGEST_EXPONENT = 1000, 1000
+"""Longer numbers are a slip of the model, and reading them would take for ever."""
 _DASHES = str.maketrans("−–‒﹣－", "-----")
 
 
@@ -59,10 +61,8 @@ def final_number(text: str) -> FinalNumber | None:
         found = _first(passage)
         if found is not None:
             return found
-    last = None
-    for last in NUMBER.finditer(text):
-        pass
-    return None if last is None else _read(last)
+    numbers = list(NUMBER.finditer(text))
+    return _read(numbers[-1]) if numbers else None
 
 
 def same_number(given: FinalNumber, expected: FinalNumber) -> bool:
@@ -81,6 +81,7 @@ def same_number(given: FinalNumber, expected: FinalNumber) -> bool:
 
 def _plain(text: str) -> str:
     """One way of writing for what has several: dashes, spaces in numbers, fraction signs."""
+    text = text.strip()
     end = _NEXT_QUESTION.search(text)
     text = text[: end.start()] if end else text
     text = _SPACES_IN_NUMBERS.sub(",", _FRACTION_SIGN.sub(" ", text))
@@ -104,6 +105,8 @@ def _first(passage: str) -> FinalNumber | None:
 
 def _read(found: re.Match[str]) -> FinalNumber | None:
     digits = found["number"].replace(",", "")
+    if len(found[0]) > _LONGEST:
+        return None
     value = Fraction(digits)
     places: int | None = len(digits.partition(".")[2])
     if found["power"]:
@@ -120,7 +123,3 @@ def _read(found: re.Match[str]) -> FinalNumber | None:
     value *= _SCALES.get((found["scale"] or "").lower(), 1)
     negative = bool(found["minus"].strip()) or bool(found["minus_inside"])
     return FinalNumber(-value if negative else value, places)
-
-
-_LARGEST_EXPONENT = 1000
-"""Beyond it a number is a slip, and its digits would fill the memory."""

@@ -5,26 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_AHEAD = r"[\s*_:=~≈({\[\\`\"]*\$?"
+_AHEAD = r"[\s*_:=~≈({\[\\`\"]{0,20}+\$?"
 _HASHES = re.compile(
     # A numbered heading ("#### 2. Add them") is no result.
-    r"####\s*(?!#)(?P<rest>[*_=\\(\s]*(?:(?:minus|negative)\s)?[-$€£¥]*\.?\d(?!\d?[.):]\s+[A-Za-z*])[^\n]*)"
+    r"####\s*(?!#)(?P<rest>[*_=\\(\s]*(?:(?:minus|negative)\s)?[-$€£¥]*"
+    r"\.?\d(?!\d?[.):]\s+[A-Za-z*])[^\n]*)"
 )
-_TAGGED = re.compile(r"<answer>(?P<rest>.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = "<answer>"
 _SAID = re.compile(
-    r"\b(?:final\s+)?answer\b[*_`]*(?P<verb>\s*[:=]|(?:\s+[\w']+){0,6}?\s+(?:is|are|equals|be|was)\b)?"
-    r"(?P<rest>[^\n]*(?:\n+[^\n]+)?)",
+    r"\b(?:final\s+)?answer\b[*_`]*"
+    r"(?P<verb>\s*[:=]|(?:\s+[\w']+){0,6}?\s+(?:is|are|equals|be|was)\b)?"
+    r"(?=(?P<rest>[^\n]{0,500}(?:\n{1,9}[^\n]{1,500})?))",
     re.IGNORECASE,
 )
-_LETTER = re.compile(r"^\s*A:(?P<rest>[^\n]*)", re.MULTILINE)
+_LETTER = re.compile(r"^[ \t]*A:(?P<rest>[^\n]*)", re.MULTILINE)
+_MOST_SAID = 20
+"""An answer that says so often what it is has no result; reading on would only take time."""
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
 _NUMBER_AHEAD = re.compile(
     rf"^{_AHEAD}(?:about|approximately|roughly|exactly|only|therefore|thus|then|simply|just)?"
-    rf"{_AHEAD}\s*(?:minus\s|negative\s)?[-$€£¥]*\s?\.?\d",
+    rf"{_AHEAD}\s?(?:minus\s|negative\s)?[-$€£¥]*\s?\.?\d",
     re.IGNORECASE,
 )
 _EQUATION = re.compile(
-    r"^[\s*_(\\]*[-$€£¥\d.,\s]*(?:[-+*/×x÷]\s*[-$€£¥\d.,\s()]+)+=\s*(?P<rest>[^\n]*)"
+    # Nothing here gives back what it took: a line of dashes must not take for ever.
+    r"^[\s*_(\\]*+-?[$€£¥\d.,\s]*+(?:[-+*/×x÷][$€£¥\d.,\s()]*+)++=\s*(?P<rest>[^\n]*)"
 )
 
 
@@ -39,10 +44,10 @@ def marked(text: str) -> Iterator[str]:
     box = _last_box(text)
     if box is not None:
         yield box
-    tagged = list(_TAGGED.finditer(text))
-    if tagged:
-        yield _result(tagged[-1]["rest"])
-    for said in reversed(list(_SAID.finditer(text))):
+    tag = text.rfind(_TAG)
+    if tag >= 0:
+        yield _result(text[tag + len(_TAG) :].partition("</")[0])
+    for said in list(_SAID.finditer(text))[: -_MOST_SAID - 1 : -1]:
         passage = _said_result(said)
         if passage is not None:
             yield passage

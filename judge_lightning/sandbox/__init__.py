@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judge_lightning.sandbox.confine import Limits
-    from judge_lightning.sandbox.protections import Isolation, isolation, require_isolation
     from judge_lightning.sandbox.programs import (
         Outcome,
         Program,
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         run_program,
         run_programs,
     )
+    from judge_lightning.sandbox.protections import Isolation, isolation, require_isolation
 
 __all__ = [
     "Isolation",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from judge_lightning.court.choices import chosen_letter
 from judge_lightning.court.checkers import normalised
+from judge_lightning.court.choices import chosen_letter
 from judge_lightning.court.records import Prompt
 
 
@@ -22,9 +22,6 @@ def _chosen(prompt: Prompt, text: str) -> str | None:
     if letter is not None:
         return letter
     said = normalised.normal(text)
-    meant = [
-        letter
-        for letter, choice in prompt.meta.get("choices", {}).items()
-        if normalised.normal(str(choice)) == said
-    ]
-    return str(meta) if (meta := meant[0] if len(meant) == 1 else None) else None
+    choices: dict[str, str] = prompt.meta.get("choices", {})
+    meant = [letter for letter, choice in choices.items() if normalised.normal(choice) == said]
+    return meant[0] if len(meant) == 1 else None

@@ -17,7 +17,9 @@ from judge_lightning.errors import UserError
 from judge_lightning.sandbox import Outcome, Program, require_isolation, run_programs
 from judge_lightning.sandbox.programs import PASSED, UNDECIDED
 
-_FENCED = re.compile(r"```[ \t]*(?:python|py|Python|python3)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.S)
+_FENCED = re.compile(
+    r"```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE
+)
 
 
 def build(tools: Tools) -> Rule:
@@ -58,19 +60,20 @@ def program(prompt: Prompt, text: str) -> Program:
     answer that goes on with the prompt's code, as HumanEval's do, is put behind it.
     """
     entry_point = str(prompt.meta.get("entry_point") or "")
-    context = str(prompt.meta.get("context", prompt.text if _is_python(prompt.text) else ""))
+    stub = prompt.text if _defines(prompt.text, entry_point) and _is_python(prompt.text) else ""
     blocks = [match[1] for match in _FENCED.finditer(text)] or [text]
     code = next((block for block in reversed(blocks) if _defines(block, entry_point)), None)
     if code is None:
-        code = f"{prompt.text}{blocks[-1]}" if entry_point in context else blocks[-1]
-    elif context:
+        code = stub + blocks[-1]
+    elif stub:
         # The task's imports and helpers, which an answer need not repeat.
-        code = f"{context}\n\n{code}"
+        code = f"{stub}\n\n{code}"
+    context = str(prompt.meta.get("context", stub))
     return Program(code, str(prompt.meta["test"]), entry_point, context)
 
 
 def _defines(code: str, name: str) -> bool:
-    return bool(name) and re.search(rf"^(?:async\s+)?def\s+{re.escape(name)}\b", code, re.M) is not None
+    return bool(name) and bool(re.search(rf"^def\s+{re.escape(name)}\b", code, re.MULTILINE))
 
 
 def _is_python(text: str) -> bool:
