@@ -67,7 +67,8 @@ class SourceConfig:
     """Likewise ``reference_field``: for the format ``jsonl``."""
     reference_field: str = "reference"
     checker: str | None = None
-    """None: the format's own. ``none``: the answers are never checked, nor mined."""
+    """Who says whether an answer is right: a file of ``judge_lightning/court/checkers/``; None: the
+    format's own. ``none``: the answers are never checked, nor mined."""
     licence: str | None = None
     """For the dataset card, where the format does not know it."""
 
@@ -164,6 +165,8 @@ class MineConfig:
     """Prompt and answer together have at most this many tokens; 0: what the target can read."""
     checker_chat: ChatConfig | None = None
     """Who decides about answers whose checker is ``prompted``."""
+    allow_code: bool = False
+    """*(free)* Agrees to running generated code, for ``unit_tests`` (docs/sandbox.md)."""
 
 
 @dataclass

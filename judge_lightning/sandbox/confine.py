@@ -11,9 +11,11 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from judge_lightning.sandbox.namespaces import Namespaces, drop_capabilities
+from judge_lightning.sandbox.landlock import hide_all_but
+from judge_lightning.sandbox.namespaces import Namespaces, drop_capabilities, visible_paths
 from judge_lightning.sandbox.seccomp import refuse_system_calls
 
 NAMESPACES, ALONE = "namespaces", "filter"
@@ -139,6 +141,10 @@ def _confine(
         os.environ.clear()
         _limit(limits)
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        if namespaces is None:
+            # Where there is no Landlock, what can be read is up to the files' permissions.
+            with suppress(OSError):
+                hide_all_but(visible_paths())
         refuse_system_calls(alone=namespaces is None)
     except OSError as error:
         os.write(ready, f"{error}\n".encode())

@@ -12,6 +12,7 @@ import importlib
 import random
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from judge_lightning.sandbox.carriage import CannotCarry, pack, receive, send, unpack
@@ -74,10 +75,7 @@ class _Connection:
         except EOFError as error:
             raise _Ended from error
         if "raised" in answer:
-            kind = getattr(builtins, str(answer["raised"]), None)
-            if not (isinstance(kind, type) and issubclass(kind, Exception)):
-                kind = RuntimeError
-            raise _raised(kind, str(answer["text"]))
+            raise _raised(str(answer["raised"]), str(answer["text"]))
         if "done" not in answer:
             raise CannotCarry("an answer without a value")
         return dict(answer)
@@ -224,11 +222,14 @@ def _refill(argument: Any, now: Any) -> None:
         argument.update(now)
 
 
-def _raised(kind: type[Exception], text: str) -> Exception:
-    try:
-        return kind(text)
-    except TypeError:
-        return RuntimeError(f"{kind.__name__}: {text}")
+def _raised(name: str, text: str) -> Exception:
+    """The program's exception, of this side's own class of that name."""
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        with suppress(TypeError):
+            return kind(text)
+    # One that ends the program must not end the tests; others take more than a text.
+    return RuntimeError(f"{name}: {text}")
 
 
 def _verdict(verdict: str, reason: str, detail: str = "") -> dict[str, str]:

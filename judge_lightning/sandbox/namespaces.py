@@ -118,6 +118,11 @@ def _build_root(folder_options: str) -> None:
     os.chdir("/tmp")
 
 
+def visible_paths() -> list[str]:
+    """Everything outside that a confined program may read."""
+    return [*_SYSTEM, *_interpreter().values(), *_DEVICES]
+
+
 def _interpreter() -> dict[str, str]:
     """Where the interpreter and its library are looked for, and where they really lie."""
     folders = [sys.base_prefix, sys.base_exec_prefix, str(Path(os.__file__).parent)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,8 @@ from judge_lightning.sandbox.programs import UNDECIDED, Program, run_programs
 
 _FIELD = "sandbox"
 
-# Each attempt is a function f that returns whether it was stopped.
+# Each attempt is a function f that returns whether it was stopped. CALLER is the number of this
+# process, HERE is this file.
 _NO_NETWORK = """
 import socket
 def f():
@@ -35,9 +37,14 @@ def f():
     return True
 """
 _NO_READING = """
-import os
 def f():
-    return not any(os.path.exists(path) for path in ("/proc/1", "/etc/passwd", "/sys/kernel"))
+    for path in ("/etc/passwd", "/proc/version", HERE):
+        try:
+            open(path).read()
+        except OSError:
+            continue
+        return False
+    return True
 """
 _FOLDER = """
 def f():
@@ -51,7 +58,13 @@ def f():
 _NO_ENVIRONMENT = """
 import os
 def f():
-    return not os.environ
+    if os.environ:
+        return False
+    try:
+        open("/proc/CALLER/environ").read()
+    except OSError:
+        return True
+    return False
 """
 _NO_SIGNALS = """
 import os
@@ -121,7 +134,7 @@ _ESSENTIAL = {
     "no process outlives the program": _OUTLIVED_BY_NOTHING,
     "memory limited": _MEMORY,
     "processes limited": _PROCESSES,
-    "environment empty": _NO_ENVIRONMENT,
+    "no environment": _NO_ENVIRONMENT,
     "input and output closed": _OUTPUT,
 }
 _WELCOME = {
@@ -170,7 +183,13 @@ def isolation() -> Isolation:
 def try_out(how: str) -> Isolation:
     """Which protections hold when programs are confined by ``how``."""
     attempts = _ESSENTIAL | _WELCOME
-    programs = [Program(attempt, "assert f() is True") for attempt in attempts.values()]
+    programs = [
+        Program(
+            attempt.replace("CALLER", str(os.getpid())).replace("HERE", repr(__file__)),
+            "assert f() is True",
+        )
+        for attempt in attempts.values()
+    ]
     outcomes = run_programs(programs, how=how)
     # Without confinement nothing was tried out, and the first outcome says why.
     problems = [one.detail or one.reason for one in outcomes if one.verdict == UNDECIDED]
