@@ -1,4 +1,4 @@
-"""Both confinements, and programs that are given little time and memory."""
+"""Both confinements, and programs that are given little memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from judge_lightning.sandbox import Limits, Outcome, Program, Sandbox
 from judge_lightning.sandbox.protections import try_out
 
 LIMITS = Limits(
-    wall_seconds=0.8,
-    cpu_seconds=2,
+    wall_seconds=8.0,
+    cpu_seconds=8,
     memory_bytes=128 * 2**20,
     processes=4,
     file_bytes=2**20,
