@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judge_lightning.sandbox.confine import Limits
+    from judge_lightning.sandbox.limits import Limits
     from judge_lightning.sandbox.programs import (
         Outcome,
         Program,
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Limits": "confine",
+    "Limits": "limits",
     "Isolation": "protections",
     "isolation": "protections",
     "require_isolation": "protections",

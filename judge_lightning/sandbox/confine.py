@@ -15,30 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from judge_lightning.sandbox.landlock import hide_all_but
+from judge_lightning.sandbox.limits import NAMESPACES, Limits
 from judge_lightning.sandbox.namespaces import Namespaces, drop_capabilities, visible_paths
 from judge_lightning.sandbox.seccomp import refuse_system_calls
 
-NAMESPACES, ALONE = "namespaces", "filter"
-"""How a program is confined: by namespaces, or by the filter of system calls alone."""
-
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _OPEN_FILES = 64
+_HIGHEST_DESCRIPTOR = 1024
+"""The supervisor was started with three descriptors and opened a few pipes."""
 _RUNNING = b"running\n"
 
 
 class CannotConfine(Exception):  # noqa: N818  it is a fact, not a fault
     """The kernel does not allow what the sandbox needs."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one confined process may use. Bytes and seconds."""
-
-    wall_seconds: float
-    cpu_seconds: int
-    memory_bytes: int
-    processes: int
-    file_bytes: int
 
 
 @dataclass(frozen=True)
@@ -179,7 +168,7 @@ def _close_all_but(keep: frozenset[int]) -> None:
     for descriptor in sorted(keep):
         os.closerange(start, descriptor)
         start = descriptor + 1
-    os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.closerange(start, _HIGHEST_DESCRIPTOR)
 
 
 def _limit(limits: Limits) -> None:

@@ -11,19 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from judge_lightning.sandbox.carriage import CannotCarry, receive, send
-from judge_lightning.sandbox.confine import Limits
+from judge_lightning.sandbox.limits import LIMITS, Limits
 
 PASSED, FAILED, UNDECIDED = "passed", "failed", "undecided"
-
-LIMITS = Limits(
-    wall_seconds=10.0,
-    cpu_seconds=10,
-    memory_bytes=512 * 2**20,
-    processes=4,
-    file_bytes=16 * 2**20,
-)
-"""Plenty for a function and its tests. A program with children has at most ``processes`` times
-``memory_bytes``; its temporary folder holds ``file_bytes``."""
 
 _START_SECONDS = 20.0
 """For what is not the program's time: starting Python on a busy machine."""

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from judge_lightning.errors import UserError
-from judge_lightning.sandbox.confine import ALONE, NAMESPACES
+from judge_lightning.sandbox.limits import ALONE, NAMESPACES
 from judge_lightning.sandbox.programs import UNDECIDED, Program, run_programs
 
 _FIELD = "sandbox"

@@ -14,8 +14,9 @@ from typing import Any
 
 from judge_lightning.sandbox.candidate import serve
 from judge_lightning.sandbox.carriage import receive, send
-from judge_lightning.sandbox.confine import CannotConfine, Confined, Limits, die_with_parent, start
+from judge_lightning.sandbox.confine import CannotConfine, Confined, die_with_parent, start
 from judge_lightning.sandbox.judge import ENDED, FAILED, UNDECIDED, judge
+from judge_lightning.sandbox.limits import Limits
 
 CANNOT_CONFINE = "cannot be confined"
 

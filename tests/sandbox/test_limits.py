@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from judge_lightning.sandbox import Outcome, Program, Sandbox, run_programs
-from judge_lightning.sandbox.programs import LIMITS
+from judge_lightning.sandbox.limits import LIMITS
 
 Attempt = Callable[..., Outcome]
 
