@@ -163,10 +163,10 @@ def _what_went_wrong(error: BaseException) -> dict[str, str]:
 
 
 def _prepare(tests: dict[str, str]) -> Callable[[_Connection], None]:
-    context = _code(tests["context"], "context")
-    test = _code(tests["test"], "tests")
+    source = _completed(tests["context"])
+    context, test = _code(source, "context"), _code(tests["test"], "tests")
     entry_point = tests["entry_point"]
-    names = _names(tests["context"]) | _names(tests["test"])
+    names = _names(source) | _names(tests["test"])
 
     def run(connection: _Connection) -> None:
         scope: dict[str, Any] = {"__name__": "tests"}
@@ -186,6 +186,15 @@ def _prepare(tests: dict[str, str]) -> Callable[[_Connection], None]:
             scope["check"](scope[entry_point])
 
     return run
+
+
+def _completed(stub: str) -> str:
+    """A prompt may end in a function's head: what is asked for is its body."""
+    try:
+        ast.parse(stub)
+    except SyntaxError:
+        return f"{stub}\n    pass\n"
+    return stub
 
 
 def _code(source: str, name: str) -> Any:

@@ -45,6 +45,12 @@ def test_an_answer_may_be_a_body_a_function_or_a_fenced_block(
     assert checkers.check(asked(), answer) is right
 
 
+def test_a_prompt_may_end_in_the_functions_head(checkers: Checkers) -> None:
+    prompt = asked("import math\n\ndef area(r):\n    # The area of a disc.\n")
+
+    assert checkers.check(prompt, BODY)
+
+
 def test_a_question_in_words_has_its_tests_call_the_function(checkers: Checkers) -> None:
     prompt = asked("Write a function that doubles a number.", "", "assert double(2) == 4")
 

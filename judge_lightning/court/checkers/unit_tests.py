@@ -60,7 +60,7 @@ def program(prompt: Prompt, text: str) -> Program:
     answer that goes on with the prompt's code, as HumanEval's do, is put behind it.
     """
     entry_point = str(prompt.meta.get("entry_point") or "")
-    stub = prompt.text if _defines(prompt.text, entry_point) and _is_python(prompt.text) else ""
+    stub = prompt.text if _defines(prompt.text, entry_point) and _is_stub(prompt.text) else ""
     blocks = [match[1] for match in _FENCED.finditer(text)] or [text]
     code = next((block for block in reversed(blocks) if _defines(block, entry_point)), None)
     if code is None:
@@ -74,6 +74,11 @@ def program(prompt: Prompt, text: str) -> Program:
 
 def _defines(code: str, name: str) -> bool:
     return bool(name) and bool(re.search(rf"^def\s+{re.escape(name)}\b", code, re.MULTILINE))
+
+
+def _is_stub(text: str) -> bool:
+    """Whether a function body may follow: the text is code, and need not have a docstring."""
+    return _is_python(text) or _is_python(f"{text}\n    pass\n")
 
 
 def _is_python(text: str) -> bool:
