@@ -32,7 +32,12 @@ class CourtPrompts:
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
-        self.count = sum(1 for _ in self.all())
+        self.count = 0
+        self.checkers: set[str] = set()
+        """Who decides whether answers to them are right."""
+        for prompt in self.all():
+            self.count += 1
+            self.checkers.add(str(prompt.meta.get("checker", "")))
 
     @property
     def stretches(self) -> int:

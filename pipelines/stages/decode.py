@@ -100,8 +100,10 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
     """The prompts of the ``eval`` split.
 
     Raises:
-        UserError: None of them is of the headline's family.
+        UserError: None of them is of the headline's family, or some can only be checked by a model
+            or by running code.
     """
+    from judge_lightning.court.checkers import decides_alone
     from judge_lightning.court.records import Prompt, read_records
 
     prompts = [p for p in read_records(folder / "prompts.jsonl", Prompt) if p.split == "eval"]
@@ -111,6 +113,14 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
             f"there is no held-out prompt of the family {headline!r}",
             "take more prompts or a larger share",
         )
+    for prompt in prompts:
+        source, checker = prompt.meta.get("source"), str(prompt.meta.get("checker"))
+        if not decides_alone(checker):
+            raise UserError(
+                f"data.sources.{source}",
+                f"its answers are checked by {checker!r}, which decoding cannot ask",
+                "leave the source out, or give its prompts another checker",
+            )
     return prompts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -152,12 +153,17 @@ def _is_done(config: RunConfig, shard: _Shard) -> bool:
 def _write_shards(
     context: StageContext, prompts: CourtPrompts, missing: list[_Shard], done: int
 ) -> None:
+    from judge_lightning.court.checkers import load_checkers
     from judge_lightning.court.drafters.drafts import check_drafts
-    from judge_lightning.court.drafters.plain_checkers import load_checkers
 
     names = list(dict.fromkeys(shard.author for shard in missing))
     desk = Desk(context.config, prompts, context.work, names)
-    checkers = load_checkers(_checker_chat(context))
+    checkers = load_checkers(
+        _checker_chat(context),
+        workers=os.cpu_count() or 1,
+        allow_code=context.config.mine.allow_code,
+    )
+    checkers.require(prompts.checkers)
     opened, author = None, None
     tokens, began = 0, time.perf_counter()
     for shard, stretch in context.recorder.progress(

@@ -283,7 +283,7 @@ def test_court_size_makes_a_data_set_of_every_size(tmp_path: Path) -> None:
 
 
 def test_synthetic_solutions_are_wrong_where_they_slip() -> None:
-    from judge_lightning.court.checkers import final_number
+    from judge_lightning.court.final_numbers import final_number
 
     prompt, (right, *wrong) = court_size.worked_problem(7, 3)
 

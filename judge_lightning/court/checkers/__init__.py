@@ -148,6 +148,15 @@ def check(prompt: Prompt, text: str) -> bool:
     return bool(module.check(prompt, text))
 
 
+def decides_alone(name: str) -> bool:
+    """Whether a checker needs neither models nor processes.
+
+    Raises:
+        UserError: There is none of that name.
+    """
+    return hasattr(_module(name), "check")
+
+
 def can_check(prompt: Prompt) -> bool:
     """Whether the prompt holds what its checker compares answers with: a readable reference.
 

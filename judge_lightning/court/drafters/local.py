@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from judge_lightning.court.batches import BatchWriter, Continuation, positions_of, stop_tokens
+from judge_lightning.court.checkers import load_checkers
 from judge_lightning.court.drafters.drafts import TOO_LONG, Bench, Draft, Drafts, check_drafts
-from judge_lightning.court.drafters.plain_checkers import load_checkers
 from judge_lightning.court.prompting import answer_text, render_prompt
 from judge_lightning.court.records import Answer, Prompt
 from judge_lightning.court.rejects import Rejected

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from judge_lightning.court.checkers import CHECKERS, check
+from judge_lightning.court.checkers import CHECKERS, can_check
 from judge_lightning.court.records import SPLITS, Prompt
 from judge_lightning.court.rejects import Rejected
 from judge_lightning.court.sources.formats import (
@@ -26,10 +26,6 @@ from judge_lightning.court.sources.formats import (
 from judge_lightning.court.sources.places import Row, check_files, read_files, read_hub
 from judge_lightning.court.splits import identity
 from judge_lightning.errors import UserError
-
-UNREAD_REFERENCES = ("none", "prompted", "unit_tests")
-"""Checkers that are not tried on the reference while reading: nothing is decided by rule, or
-code would have to be run."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +179,7 @@ class Source:
 
     def _refuse_unread_reference(self, prompt: Prompt) -> None:
         checker = prompt.meta["checker"]
-        if checker not in UNREAD_REFERENCES and not check(prompt, prompt.reference):
+        if not can_check(prompt):
             raise RowError("reference unreadable", f"the checker {checker} finds no result in it")
 
     def _one_of(self, name: str, value: str, known: tuple[str, ...]) -> None:
@@ -196,7 +192,7 @@ class Source:
 
 def checker_names() -> tuple[str, ...]:
     """The checkers that a source may name; ``none``: its answers are never checked."""
-    return tuple(sorted({*CHECKERS, *UNREAD_REFERENCES} - {"micro"}))
+    return tuple(sorted({*CHECKERS} - {"micro"}))
 
 
 def _refuse_broken_text(prompt: Prompt) -> None:
