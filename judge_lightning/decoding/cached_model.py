@@ -57,6 +57,8 @@ class CachedModel:
         Called after every cycle, even when nothing is dropped: sliding layers then drop what
         left their window.
         """
+        if self.length == 0:  # Layers that never read anything have nothing to crop.
+            return
         surplus = max(0, self.length - length)
         # A negative count is what transformers removes from the end.
         self._cache.crop(-surplus)
