@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.cached_model import croppable_cache
 from judge_lightning.decoding.compiler import compiler_problem, keep_compiled_code
 from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Roles
@@ -84,6 +85,7 @@ class CompiledEngine:
             problem = f"compiled does not run {type(model).__name__} on several devices"
             raise UserError("engine", problem, REMEDY)
 
+        croppable_cache(model)
         static_cache(model, 1)
 
     def prepare(self, roles: Roles, request: Request) -> None:

@@ -11,9 +11,17 @@ from transformers import PreTrainedModel
 
 from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.engine import Engine, Roles, make_engine
-from judge_lightning.decoding.request import PLAIN, EosTokens, Extras, Request, make_request
+from judge_lightning.decoding.request import (
+    PLAIN,
+    EosTokens,
+    Extras,
+    Request,
+    make_request,
+    vocabulary_size,
+)
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict, Verifier
+from judge_lightning.models.vocabulary import check_padding
 
 
 class SpeculativeDecoder:
@@ -29,8 +37,8 @@ class SpeculativeDecoder:
             that several decoders share.
 
     Raises:
-        UserError: The draft length is below 1 or unknown, the judge does not fit the target, or
-            the engine cannot run these models.
+        UserError: The draft length is below 1 or unknown, the judge does not fit the target, the
+            models have different vocabularies, or the engine cannot run them.
     """
 
     def __init__(
@@ -42,11 +50,14 @@ class SpeculativeDecoder:
         engine: str | Engine = "eager",
     ) -> None:
         verifier.check_target(target)
+        rows = [vocabulary_size(model) for model in (target, draft)]
+        check_padding(*rows)
         self.target = target
         self.draft = draft
         self.verifier = verifier
         self.draft_length = as_draft_length(draft_length)
         self.engine = make_engine(engine)
+        self._vocabulary = min(rows)
         self._roles = Roles(
             target,
             draft,
@@ -92,6 +103,7 @@ class SpeculativeDecoder:
             temperature=temperature,
             generator=generator,
             extras=extras,
+            vocabulary=self._vocabulary,
         )
         with torch.inference_mode():
             self.engine.prepare(self._roles, request)

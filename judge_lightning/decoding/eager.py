@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from judge_lightning.decoding.cached_model import CachedModel, input_device
+from judge_lightning.decoding.cached_model import CachedModel, croppable_cache, input_device
 from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
     distribution,
     draw,
+    nan_logits,
     room_for_proposals,
     vocabulary_size,
 )
@@ -34,10 +35,13 @@ class EagerEngine:
         """Dynamic caches grow by themselves."""
 
     def admit(self, roles: Roles) -> None:
-        """Every pair will do; a cache that cannot be rolled back is refused when it is made."""
+        """Raises UserError for a model without a cache that can be rolled back."""
+        self.admit_alone(roles.target)
+        self.admit_alone(roles.draft)
 
     def admit_alone(self, model: PreTrainedModel) -> None:
-        """Every model will do."""
+        """Raises UserError for a model without a cache that can be rolled back."""
+        croppable_cache(model)
 
     def prepare(self, roles: Roles, request: Request) -> None:
         """Nothing is made ahead."""
@@ -76,6 +80,8 @@ class EagerSpeculation:
         self._tap = tap
         self._looks_are_free = looks_are_free
         self._vocabulary = vocabulary_size(roles.target)
+        self._draft_is_wider = vocabulary_size(roles.draft) > self._vocabulary
+        self._peaks: list[Tensor] = []
 
     def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:
         """A cycle's first read also takes in what the target wrote since the last one."""
@@ -83,23 +89,29 @@ class EagerSpeculation:
         m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
         rows: list[Tensor] = []
         unseen: list[Tensor] = []
+        self._peaks.clear()
+        token = tokens[:, draft.length : n]
         for i in range(n, n + m):
-            logits = draft.read(tokens[:, draft.length : i], keep=1)[:, : self._vocabulary]
-            logits = request.processed(tokens[:, :i], logits)
+            logits = draft.read(token, keep=1)
+            if self._draft_is_wider:
+                logits = logits[:, : self._vocabulary]
+            if request.extras.logits_processor:
+                logits = request.processed(tokens[:, :i], logits)
             if request.temperature > 0:
                 rows.append(distribution(logits, request.temperature))
-                token = draw(rows[-1], request.generator)
+                peak, token = rows[-1][:, :1], draw(rows[-1], request.generator).unsqueeze(1)
             else:
-                token = logits.argmax(-1)
-            tokens[:, i] = token
+                peak, token = logits.max(-1, keepdim=True)  # (1, 1)
+            self._peaks.append(peak)
+            tokens[:, i : i + 1] = token
             if pace is not None:
                 if request.temperature > 0:
-                    unseen.append(rows[-1].gather(1, token[:, None])[0])
+                    unseen.append(rows[-1].gather(1, token)[0])
                 else:
                     unseen.append(logits.float().softmax(-1).amax(-1))
             count = i - n + 1
             # Elsewhere than on the CPU a look at the token would wait for the device.
-            if self._looks_are_free and int(token) in request.stops:
+            if self._looks_are_free and token.item() in request.stops:
                 m = count
                 break
             # So would this one, which is why it is for several tokens at once.
@@ -121,7 +133,9 @@ class EagerSpeculation:
         return logits, self._tap.states[self._roles.layer][0, -m - 1 :][1:]
 
     def forget_after(self, n: int) -> None:
-        """Crops both caches."""
+        """Crops both caches. The verdict has waited for the device, so a look is free by now."""
+        if self._peaks and bool(torch.cat(self._peaks).isnan().any()):
+            raise nan_logits("pair.draft")
         self._target.forget_after(n)
         self._draft.forget_after(n)
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from judge_lightning.decoding.request import distribution, draw
+from judge_lightning.decoding.request import distribution, draw, nan_logits
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict
-from judge_lightning.errors import UserError
 
 NO_TOKEN = -1
 """Stands where the target's logits are NaN: seen without waiting for the device once more."""
@@ -46,7 +45,7 @@ def standard_verdicts(block: Block, generator: torch.Generator | None) -> tuple[
     assert block.draft_probabilities is not None
     p = distribution(block.logits, block.temperature)
     if bool(p.isnan().any()):
-        raise _nan_logits()
+        raise nan_logits("pair.target")
     q = block.draft_probabilities
     chosen = block.tokens.unsqueeze(1)
     chance = torch.rand(chosen.shape, generator=generator, device=p.device)
@@ -66,13 +65,5 @@ def read_out(block: Block, kept: Tensor, own: Tensor) -> tuple[list[int], list[b
     count = len(block.tokens)
     numbers = torch.cat((block.tokens, kept, own)).tolist()
     if NO_TOKEN in numbers[2 * count :]:
-        raise _nan_logits()
+        raise nan_logits("pair.target")
     return numbers[:count], [n == 1 for n in numbers[count : 2 * count]], numbers[2 * count :]
-
-
-def _nan_logits() -> UserError:
-    return UserError(
-        "pair.target",
-        "its logits are NaN",
-        "load it in float32 or bfloat16, without quantization, and check its files",
-    )
