@@ -19,6 +19,7 @@ from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
     longest_sequence,
+    nan_logits,
     room_for_proposals,
     vocabulary_size,
 )
@@ -176,6 +177,7 @@ class CompiledSpeculation:
         self._target, self._draft = target, draft
         self._roles = roles
         self._end = request.end
+        self._peaks: list[Tensor] = []
         n = request.prompt.shape[1]
         size = request.end + roles.draft_length
         self.tokens = torch.zeros((1, size), dtype=torch.long, device=target.model.device)
@@ -200,21 +202,21 @@ class CompiledSpeculation:
         # A copy, because a graph must not be given the same tensor twice.
         positions.insert(0, draft.model.position[before].clone())
         blocks: list[Tensor] = []
+        self._peaks = []
         token, given = decided[:1], decided[-1:]
         for start in range(0, len(positions), draft.steps):
             read = positions[start : start + draft.steps]
-            if pace is None:
-                blocks.append(draft.read_on(token, given, read))
-            else:
-                block, confidences = draft.read_on(token, given, read)
-                blocks.append(block)
+            block, peaks = draft.read_on(token, given, read)
+            blocks.append(block)
+            self._peaks.append(peaks)
+            if pace is not None:
                 # Of the tokens that have room; the first one of all is the last decided one.
-                seen = confidences.tolist()[0 if start else 1 : m + 1 - start]
+                seen = peaks.tolist()[0 if start else 1 : m + 1 - start]
                 ends = pace.watch(seen)
                 if ends is not None or start + draft.steps > m:
                     m = m if ends is None else ends
                     break
-            token, given = blocks[-1][-1:], draft.model.unknown
+            token, given = block[-1:], draft.model.unknown
         self.tokens[0, n : n + m] = torch.cat(blocks)[1 : m + 1]
         return m, None
 
@@ -228,7 +230,12 @@ class CompiledSpeculation:
         return logits[: m + 1], None if place is None else states[place][1 : m + 1]
 
     def forget_after(self, n: int) -> None:
-        """Nothing to do: the next reads start at their own positions."""
+        """Crops nothing: the next reads start at their own positions.
+
+        The verdict has waited for the device, so a look at the draft's peaks is free by now.
+        """
+        if self._peaks and bool(torch.hstack(self._peaks).isnan().any()):
+            raise nan_logits("pair.draft")
 
     def _room(self, n: int) -> int:
         return room_for_proposals(self._roles.draft, self._roles.draft_length, n, self._end)

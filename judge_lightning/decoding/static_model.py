@@ -99,16 +99,20 @@ class StaticModel:
     def steps_graph(self, steps: int, vocabulary: int, confident: bool = False) -> Graph:
         """Greedy steps, ids below ``vocabulary``: a token (1,), what is to follow it (1,) or -1
         where that is to be found out, and a list of ``steps`` positions (1,), to the tokens
-        (steps,) that follow. ``confident`` adds the probability of each of them (steps,), which
-        is of no use where a token was given."""
+        (steps,) that follow and a number () that is NaN where the model gave NaN. ``confident``
+        gives the probability of each token instead (steps,), which is of no use where a token
+        was given, and NaN in the same case."""
 
-        def read_on(token: Tensor, given: Tensor, positions: list[Tensor]) -> Tensor:
-            following = self._read(token, positions[0])[:, :vocabulary].argmax(-1)
-            tokens = [torch.where(given < 0, following, given)]
-            for position in positions[1:]:
-                logits = self._read(tokens[-1], position)
-                tokens.append(logits[:, :vocabulary].argmax(-1))
-            return torch.cat(tokens)
+        def read_on(token: Tensor, given: Tensor, positions: list[Tensor]) -> tuple[Tensor, Tensor]:
+            tokens, peaks = [], []
+            for position in positions:
+                logits = self._read(token, position)[:, :vocabulary]
+                token = logits.argmax(-1)
+                if not tokens:
+                    token = torch.where(given < 0, token, given)
+                tokens.append(token)
+                peaks.append(logits.amax(-1))
+            return torch.cat(tokens), torch.cat(peaks).amax()
 
         def read_on_confidently(
             token: Tensor, given: Tensor, positions: list[Tensor]

@@ -130,9 +130,7 @@ def test_a_prompt_that_fills_all_positions(llama: Models) -> None:
 
 @pytest.mark.parametrize("role", ["target", "draft"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_logits_that_are_nan(
-    llama: Models, prompt: Tensor, role: str, temperature: float
-) -> None:
+def test_logits_that_are_nan(llama: Models, prompt: Tensor, role: str, temperature: float) -> None:
     target, draft = llama
     pair = (with_nan(target), draft) if role == "target" else (target, with_nan(draft))
     decoder = SpeculativeDecoder(*pair, Exact(), 4)

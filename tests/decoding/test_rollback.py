@@ -86,9 +86,7 @@ def test_after_any_accept_lengths_both_models_stand_where_they_would_without_a_c
         logits, states = plain(target, prefix + cycle.proposed)
         torch.testing.assert_close(block.logits, logits[len(prefix) - 1 :], atol=1e-4, rtol=1e-4)
         assert block.embeddings is not None
-        torch.testing.assert_close(
-            block.embeddings, states[len(prefix) :], atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(block.embeddings, states[len(prefix) :], atol=1e-4, rtol=1e-4)
         prefix += cycle.tokens
 
 

@@ -60,9 +60,7 @@ def standard_verdicts(
     return proposed, kept, written
 
 
-def _sampled(
-    block: Block, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def _sampled(block: Block, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
     """Rejection sampling: kept (M,) bool, own (M + 1,) long, and () NaN where the target is."""
     assert block.draft_probabilities is not None
     p, q = distribution(block.logits, block.temperature), block.draft_probabilities
