@@ -102,7 +102,8 @@ def judge_generate(  # noqa: PLR0917 (transformers passes the first ones by posi
     streamer = streamer or called_with.get("streamer")
     if draft is None:
         raise UserError("assistant_model", "is not given", "name the draft: assistant_model=draft")
-    _check(input_ids, generation_config, logits_processor, model_kwargs)
+    _check_config(generation_config, logits_processor)
+    _check_inputs(input_ids, model_kwargs)
     decoder = SpeculativeDecoder(model, draft, _verifier(judge, judge_threshold), draft_length)
     criteria = [c for c in stopping_criteria if not isinstance(c, _KNOWN_TO_DECODER)]
     output = decoder.generate(
@@ -137,16 +138,8 @@ def _arguments_of_generate() -> dict[str, Any]:
     return {}
 
 
-def _check(
-    input_ids: Tensor,
-    config: GenerationConfig,
-    processors: LogitsProcessorList,
-    model_kwargs: dict[str, Any],
-) -> None:
+def _check_config(config: GenerationConfig, processors: LogitsProcessorList) -> None:
     """Raises UserError for what judge decoding cannot do; nothing is silently left out."""
-    if input_ids.shape[0] != 1:
-        problem = f"has {input_ids.shape[0]} rows"
-        raise UserError("input_ids", problem, "decode one prompt, one answer at a time")
     for name, wanted in (("num_beams", 1), ("use_cache", True)):
         value = getattr(config, name)
         if value not in (wanted, None):
@@ -161,6 +154,13 @@ def _check(
         if isinstance(processor, _REMEMBERING):
             problem = "remembers what it was called with, and rejected tokens cannot be taken back"
             raise UserError(type(processor).__name__, problem, "leave out what asks for it")
+
+
+def _check_inputs(input_ids: Tensor, model_kwargs: dict[str, Any]) -> None:
+    """Raises UserError for anything but one prompt of tokens, all of them seen, from 0 on."""
+    if input_ids.shape[0] != 1:
+        problem = f"has {input_ids.shape[0]} rows"
+        raise UserError("input_ids", problem, "decode one prompt, one answer at a time")
     for name, value in model_kwargs.items():
         if value is not None and name not in _PREPARED_BY_GENERATE:
             raise UserError(name, "is not read by judge decoding", "leave it out")

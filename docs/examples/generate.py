@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, TextStreamer
 from judge_lightning import judge_generate, load_pair
 from judge_lightning.errors import UserError
 
-QUESTION = "Ida has 27 coins. Ida buys 8 more coins. How many coins does Ida have now?"
+QUESTION = "Anna has 34 stamps. She gives away 15. She sells 8 of them. How many stamps does Anna have now?"
 
 
 class Passes:

@@ -1,7 +1,7 @@
 """Exact greedy decoding writes, token for token, what the target writes alone.
 
-Held against transformers' own ``generate`` in float32, over everything that moves the borders of a
-block: draft lengths, limits, EOS tokens, windows, positions that end, and a draft that is the target.
+Held against transformers' own ``generate`` in float32, over everything that moves the borders of
+a block: draft lengths, limits, EOS tokens, windows, positions that end, a draft that is the target.
 """
 
 from __future__ import annotations

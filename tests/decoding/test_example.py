@@ -33,7 +33,7 @@ def test_the_example_streams_an_answer_and_says_how_many_tokens_a_cycle_added(
     )
     assert done.returncode == 0, done.stderr
     *text, summary = done.stdout.strip().splitlines()
-    assert "coins" in " ".join(text)
+    assert "stamps" in " ".join(text)
     found = re.fullmatch(r"(\d+) tokens in (\d+) cycles: ([\d.]+) tokens per cycle", summary)
     assert found is not None, summary
     tokens, cycles = int(found[1]), int(found[2])
