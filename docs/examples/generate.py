@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, TextStreamer
 from judge_lightning import judge_generate, load_pair
 from judge_lightning.errors import UserError
 
-QUESTION = "Anna has 34 stamps. She gives away 15. She sells 8 of them. How many stamps does Anna have now?"
+QUESTION = "Anna has 34 stamps. She gives away 15. She sells 8 of them. How many stamps are left?"
 
 
 class Passes:

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from judge_lightning import SpeculativeDecoder
 from judge_lightning.decoding.compiler import compiler_problem
+from judge_lightning.decoding.trace import Cycle
 from judge_lightning.verifiers import Exact
 
 pytestmark = pytest.mark.skipif(compiler_problem() is not None, reason="needs a C++ compiler")
@@ -36,16 +37,18 @@ SHAPE = {
     **IDS,
 }
 GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
+# One layer behind tied embeddings repeats itself, and a draft then agrees with everything.
+UNTIED = {"tie_word_embeddings": False}
 CAPS = {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0}
 EXPERTS = {"num_experts_per_tok": 2, "num_key_value_heads": 2}
 SMALL_EXPERTS = {**EXPERTS, "num_experts": 4, "moe_intermediate_size": 16}
 GPT = {"vocab_size": VOCABULARY, "n_embd": HIDDEN, "n_layer": 1, "n_head": 4, **IDS}
 
 CONFIGS: dict[str, PreTrainedConfig] = {
-    "gemma": hf.GemmaConfig(**{**SHAPE, "num_key_value_heads": 1, "head_dim": 8}),
-    "gemma2": hf.Gemma2Config(**SHAPE, **GROUPED, **CAPS, sliding_window=WINDOW),
+    "gemma": hf.GemmaConfig(**SHAPE, **UNTIED, num_key_value_heads=1, head_dim=8),
+    "gemma2": hf.Gemma2Config(**SHAPE, **UNTIED, **GROUPED, **CAPS, sliding_window=WINDOW),
     "gemma3": hf.Gemma3TextConfig(
-        **SHAPE, **GROUPED, sliding_window=WINDOW, layer_types=["sliding_attention"]
+        **SHAPE, **UNTIED, **GROUPED, sliding_window=WINDOW, layer_types=["sliding_attention"]
     ),
     "qwen2": hf.Qwen2Config(**SHAPE, num_key_value_heads=2),
     "qwen3": hf.Qwen3Config(**SHAPE, **GROUPED),
@@ -80,8 +83,9 @@ def test_compiled_exact_decoding_writes_what_the_target_writes(kind: str) -> Non
     draft = copy.deepcopy(target)
     with torch.no_grad():
         for parameter in draft.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
+            parameter.add_(0.05 * torch.randn_like(parameter))
     decoder = SpeculativeDecoder(target, draft, Exact(), 2, "compiled")
+    cycles: list[Cycle] = []
     for length in (1, 9):
         prompt = torch.arange(3, 3 + length).unsqueeze(0)
         output = decoder.generate(prompt, 30, eos_token_id=())
@@ -93,5 +97,7 @@ def test_compiled_exact_decoding_writes_what_the_target_writes(kind: str) -> Non
             eos_token_id=None,
         )
         assert torch.equal(output.sequences, wanted)
-        accepted = [cycle.accepted for cycle in output.trace.cycles]
-        assert 0 < sum(accepted) < 2 * len(accepted)
+        cycles += output.trace.cycles
+    # Otherwise nothing was kept, or nothing was rolled back.
+    assert any(cycle.accepted for cycle in cycles)
+    assert any(cycle.corrected for cycle in cycles)
