@@ -12,7 +12,7 @@ from itertools import islice
 import pytest
 import torch
 from torch import Tensor
-from transformers import MambaConfig, MambaForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder, load_pair
 from judge_lightning.court.prompting import render_prompt
@@ -194,9 +194,10 @@ def test_sampling_is_refused_with_the_remedy(tiny: Tiny) -> None:
         compiled.generate(random_prompt(3), 5, temperature=1.0)
 
 
-def test_a_model_without_a_static_cache_is_refused_before_decoding() -> None:
-    model = MambaForCausalLM(MambaConfig(vocab_size=61, hidden_size=32, num_hidden_layers=1))
-    with pytest.raises(UserError, match="MambaForCausalLM has no static cache; use engine=eager"):
+def test_a_model_without_a_static_cache_is_refused_before_decoding(make_pair: MakePair) -> None:
+    model, _ = make_pair("llama")
+    model.config.attention_chunk_size = 8
+    with pytest.raises(UserError, match="LlamaForCausalLM has no static cache; use engine=eager"):
         AutoregressiveDecoder(model, "compiled")
 
 
