@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from math import isnan
 
 import torch
 from torch import Tensor, nn
@@ -134,7 +135,7 @@ class EagerSpeculation:
 
     def forget_after(self, n: int) -> None:
         """Crops both caches. The verdict has waited for the device, so a look is free by now."""
-        if self._peaks and bool(torch.cat(self._peaks).isnan().any()):
+        if self._peaks and isnan(torch.cat(self._peaks).amax()):
             raise nan_logits("pair.draft")
         self._target.forget_after(n)
         self._draft.forget_after(n)
