@@ -104,7 +104,8 @@ class StaticModel:
         was given, and NaN in the same case."""
 
         def read_on(token: Tensor, given: Tensor, positions: list[Tensor]) -> tuple[Tensor, Tensor]:
-            tokens, peaks = [], []
+            tokens: list[Tensor] = []
+            peaks: list[Tensor] = []
             for position in positions:
                 logits = self._read(token, position)[:, :vocabulary]
                 token = logits.argmax(-1)
