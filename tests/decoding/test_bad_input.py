@@ -62,7 +62,7 @@ def refusal(act: Callable[[], object]) -> str:
 @pytest.mark.parametrize("draft_length", [0, -3])
 def test_a_draft_length_below_one(llama: Models, draft_length: int) -> None:
     assert refusal(lambda: SpeculativeDecoder(*llama, Exact(), draft_length)) == (
-        f"engine.draft_length: is {draft_length}; propose at least one"
+        f"engine.draft_length: is {draft_length}; give at least 1"
     )
 
 
