@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from judge_lightning.court.records import Answer, Prompt
 from judge_lightning.errors import UserError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from judge_lightning.court.chat import Chat
+
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,28 @@ def check_annotator(name: str, options: Mapping[str, Any]) -> None:
         if option not in known:
             remedy = f"its options are {known}" if known else "it has no options"
             raise UserError(f"annotate.options.{option}", f"{name} has no such option", remedy)
+    if known:
+        read_options(options, module.OPTIONS)
+
+
+def read_options(options: Mapping[str, Any], kind: type[Options]) -> Options:
+    """An annotator's options, with defaults where none is given.
+
+    Raises:
+        UserError: A value is of another type than the option's default, or is refused.
+    """
+    for option in fields(cast("Any", kind)):
+        default, value = option.default, options.get(option.name, option.default)
+        alike = (int, float) if isinstance(default, float) else type(default)
+        if default is not None and (
+            not isinstance(value, alike) or isinstance(value, bool) != isinstance(default, bool)
+        ):
+            raise UserError(
+                f"annotate.options.{option.name}",
+                f"{value!r} is no {type(default).__name__}",
+                f"its default is {default!r}",
+            )
+    return kind(**options)
 
 
 def load_annotator(name: str, tools: Tools | None = None) -> Annotator:
