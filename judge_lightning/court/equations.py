@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
+
+from judge_lightning.court.expressions import Node, parse, read_number
 
 _TOKEN = re.compile(
     # 2S, 0900 and 6:30 are no plain numbers.
@@ -23,105 +26,108 @@ _TOKEN = re.compile(
     r"|(?P<calculator><<|>>)"
     r"|(?P<other>\n|\S)"
 )
-_PLAIN_SIGN = {"−": "-", "–": "-", "×": "*", "x": "*", "X": "*", "÷": "/"}
 _UNIT_WORDS = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Equation:
-    """An equation at characters ``start`` to ``end``, its stated result from ``result_start``."""
+    """An equation at characters ``start`` to ``end``, its stated result from ``result_start``.
+
+    Where a calculator's note stands in it (``16 - 3 = $<<16-3=13>>13``), the range begins with
+    what is written in front of the note and ends with the number behind it, ``stated`` holds the
+    result in the note and the one behind it. ``operands`` are the characters of each number.
+    """
 
     start: int
     result_start: int
     end: int
-    exact: str
+    tree: Node
+    stated: tuple[Fraction, ...]
+    operands: tuple[tuple[int, int], ...]
     holds: bool
 
+    @property
+    def exact(self) -> str:
+        """The result as it should be."""
+        value = self.tree.value
+        return str(value) if value.denominator == 1 else f"{float(value):g}"
 
-@dataclass(frozen=True)
-class _Token:
+
+class _Token(NamedTuple):
     kind: str
     text: str
     start: int
     end: int
 
 
-def equations(text: str) -> Iterator[Equation]:
-    """Yields the equations of a text in order."""
+def equations(text: str) -> list[Equation]:
+    """The equations of a text in order."""
+    if "=" not in text:
+        return []
     tokens = list(_tokens(text))
-    for place, token in enumerate(tokens):
-        if token.kind != "equal":
-            continue
-        expression = _expression_before(tokens, place)
-        result = _result_after(tokens, place)
-        if not expression or result is None:
-            continue
-        value = evaluate([token.text for token in expression])
-        if value is None:
-            continue
-        divides = any(token.text in "/÷%" or "%" in token.text for token in expression)
-        yield Equation(
-            start=expression[0].start,
-            result_start=result.start,
-            end=result.end,
-            exact=str(value) if value.denominator == 1 else f"{float(value):g}",
-            holds=_is_stated_as(value, result.text, may_be_rounded=divides),
-        )
+    found = (
+        _equation(tokens, place) for place, token in enumerate(tokens) if token.kind == "equal"
+    )
+    return [equation for equation in found if equation is not None]
 
 
-def evaluate(parts: list[str]) -> Fraction | None:
-    """Works out numbers, the four signs and parentheses; None when they make no expression."""
-    cursor = _Cursor([_PLAIN_SIGN.get(part, part) for part in parts])
-    try:
-        value = cursor.sum()
-    except (ValueError, ZeroDivisionError):
+def _equation(tokens: list[_Token], equal: int) -> Equation | None:
+    expression = _expression_before(tokens, equal)
+    result = _result_after(tokens, equal)
+    if not expression or result is None:
         return None
-    return value if cursor.at_end else None
+    tree = parse([token.text for token in expression])
+    if tree is None:
+        return None
+    divides = any(token.text in "/÷%" or "%" in token.text for token in expression)
+    holds = _is_stated_as(tree.value, result.text, may_be_rounded=divides)
+    stated = [read_number(result.text)]
+    operands = [(token.start, token.end) for token in expression if token.kind == "number"]
+    start, end = expression[0].start, result.end
+    first = _place_of(tokens, equal, expression[0])
+    if first and tokens[first - 1].text == "<<":
+        written = _written(tokens, first - 1, expression)
+        start = min([start, *(token.start for token in written)])
+        operands = [(token.start, token.end) for token in written] or operands
+        behind = _behind_note(tokens, equal)
+        if behind is not None:
+            end = behind.end
+            stated.append(read_number(behind.text))
+            holds = holds and _says(tree.value, stated[-1])
+    return Equation(start, result.start, end, tree, tuple(stated), tuple(operands), holds)
 
 
-class _Cursor:
-    """A recursive descent over the parts of an expression, usual precedence."""
+def _place_of(tokens: list[_Token], equal: int, wanted: _Token) -> int:
+    return next(place for place in range(equal - 1, -1, -1) if tokens[place] is wanted)
 
-    def __init__(self, parts: list[str]) -> None:
-        self._parts = parts
-        self._place = 0
 
-    @property
-    def at_end(self) -> bool:
-        return self._place == len(self._parts)
+def _written(tokens: list[_Token], note: int, expression: list[_Token]) -> list[_Token]:
+    """The numbers of a note as they are written in front of it, units and all, in order.
 
-    def sum(self) -> Fraction:
-        value = self._product()
-        while (sign := self._take("+", "-")) is not None:
-            other = self._product()
-            value = value + other if sign == "+" else value - other
-        return value
+    Empty unless each of them is there.
+    """
+    missing = [read_number(token.text) for token in expression if token.kind == "number"]
+    found: list[_Token] = []
+    for token in reversed(tokens[:note]):
+        if not missing or token.text in ("\n", ">>"):
+            break
+        if token.kind == "number" and (value := read_number(token.text)) in missing:
+            missing.remove(value)
+            found.append(token)
+    return [] if missing else found[::-1]
 
-    def _product(self) -> Fraction:
-        value = self._operand()
-        while (sign := self._take("*", "/")) is not None:
-            other = self._operand()
-            value = value * other if sign == "*" else value / other
-        return value
 
-    def _operand(self) -> Fraction:
-        if self._take("-") is not None:
-            return -self._operand()
-        if self._take("(") is not None:
-            value = self.sum()
-            if self._take(")") is None:
-                raise ValueError("a parenthesis is not closed")
-            return value
-        if self.at_end:
-            raise ValueError("an operand is missing")
-        self._place += 1
-        return _number(self._parts[self._place - 1])
+def _behind_note(tokens: list[_Token], equal: int) -> _Token | None:
+    """The number right behind the note that an equals sign stands in."""
+    place = next((n for n in range(equal, len(tokens)) if tokens[n].text == ">>"), len(tokens))
+    behind = tokens[place + 1 : place + 2]
+    return behind[0] if behind and behind[0].kind == "number" else None
 
-    def _take(self, *wanted: str) -> str | None:
-        if self.at_end or self._parts[self._place] not in wanted:
-            return None
-        self._place += 1
-        return self._parts[self._place - 1]
+
+def _says(value: Fraction, number: Fraction) -> bool:
+    """Whether a number in words says a value: rounded, in percents or in cents perhaps."""
+    near = Fraction(1) if value.denominator != 1 else Fraction(0)
+    return any(abs(abs(v) - abs(number)) <= near for v in (value, value * 100, value / 100))
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -193,14 +199,9 @@ def _result_after(tokens: list[_Token], equal: int) -> _Token | None:
     return _Token("number", ("-" if negative else "") + number.text, start, number.end)
 
 
-def _number(text: str) -> Fraction:
-    value = Fraction(re.sub(r"[^\d.\-]", "", text))
-    return value / 100 if text.endswith("%") else value
-
-
 def _is_stated_as(value: Fraction, stated: str, *, may_be_rounded: bool) -> bool:
     """Whether a number says the value, rounding and a left-out ``/ 100`` of percents allowed."""
-    number = _number(stated)
+    number = read_number(stated)
     _, point, decimals = stated.rstrip("% ").partition(".")
     last_place = Fraction(1, 10 ** len(decimals)) / (100 if stated.endswith("%") else 1)
     rounded = bool(point) or (may_be_rounded and value.denominator != 1)

@@ -1,7 +1,7 @@
 """Annotators find the first mistake of a wrong answer: one rule a file.
 
 A module here is an annotator under its own name. It has either a function
-``annotate(prompt, answer) -> Mistake | None``, or, when it needs models or options, a function
+``annotate(prompt, answer) -> Finding | Mistake | None``, or, when it needs models or options, a function
 ``build(tools) -> Annotator`` and an ``OPTIONS`` dataclass of its options. Adding one touches
 nothing else.
 """
@@ -148,8 +148,9 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def _one_by_one(annotate: Callable[[Prompt, Answer], Mistake | None]) -> Annotator:
+def _one_by_one(annotate: Callable[[Prompt, Answer], Finding | Mistake | None]) -> Annotator:
     def annotator(cases: Sequence[Case]) -> list[Finding]:
-        return [Finding(annotate(case.prompt, case.answer)) for case in cases]
+        said = [annotate(case.prompt, case.answer) for case in cases]
+        return [one if isinstance(one, Finding) else Finding(one) for one in said]
 
     return annotator
