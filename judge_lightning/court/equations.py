@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import NamedTuple
 
-from judge_lightning.court.expressions import Node, parse, read_number
+from judge_lightning.court.expressions import ROUNDING, Node, is_whole, parse, read_number
 
 _TOKEN = re.compile(
     # 2S, 0900 and 6:30 are no plain numbers.
@@ -42,7 +41,7 @@ class Equation:
     result_start: int
     end: int
     tree: Node
-    stated: tuple[Fraction, ...]
+    stated: tuple[float, ...]
     operands: tuple[tuple[int, int], ...]
     holds: bool
 
@@ -50,7 +49,7 @@ class Equation:
     def exact(self) -> str:
         """The result as it should be."""
         value = self.tree.value
-        return str(value) if value.denominator == 1 else f"{float(value):g}"
+        return str(round(value)) if is_whole(value) else f"{value:g}"
 
 
 class _Token(NamedTuple):
@@ -124,9 +123,9 @@ def _behind_note(tokens: list[_Token], equal: int) -> _Token | None:
     return behind[0] if behind and behind[0].kind == "number" else None
 
 
-def _says(value: Fraction, number: Fraction) -> bool:
+def _says(value: float, number: float) -> bool:
     """Whether a number in words says a value: rounded, in percents or in cents perhaps."""
-    near = Fraction(1) if value.denominator != 1 else Fraction(0)
+    near = ROUNDING * abs(value) if is_whole(value) else 1.0
     return any(abs(abs(v) - abs(number)) <= near for v in (value, value * 100, value / 100))
 
 
@@ -182,6 +181,9 @@ def _skip_unit(tokens: list[_Token], place: int) -> int:
 def _result_after(tokens: list[_Token], equal: int) -> _Token | None:
     """The number right after the equals sign, unless the calculation goes on behind it."""
     place = equal + 1
+    note = [token for token in tokens[place : place + 6] if token.text not in ("$", "€", "£")]
+    if [token.kind for token in note[:4]] == ["calculator", "number", "equal", "number"]:
+        return note[1]  # A note that works nothing out: what it says is the result.
     lead = tokens[place : place + 2]
     while lead and lead[0].text in ("-", "−", "$", "€", "£"):
         place += 1
@@ -199,14 +201,16 @@ def _result_after(tokens: list[_Token], equal: int) -> _Token | None:
     return _Token("number", ("-" if negative else "") + number.text, start, number.end)
 
 
-def _is_stated_as(value: Fraction, stated: str, *, may_be_rounded: bool) -> bool:
+def _is_stated_as(value: float, stated: str, *, may_be_rounded: bool) -> bool:
     """Whether a number says the value, rounding and a left-out ``/ 100`` of percents allowed."""
     number = read_number(stated)
     _, point, decimals = stated.rstrip("% ").partition(".")
-    last_place = Fraction(1, 10 ** len(decimals)) / (100 if stated.endswith("%") else 1)
-    rounded = bool(point) or (may_be_rounded and value.denominator != 1)
+    last_place = 10.0 ** -len(decimals) / (100 if stated.endswith("%") else 1)
+    rounded = bool(point) or (may_be_rounded and not is_whole(value))
     # Calculators print 14.999999999999998 for 15.
-    allowed = max(last_place, abs(value) / 10**9) if rounded else Fraction(0)
+    allowed = ROUNDING * max(1.0, abs(value))
+    if rounded:
+        allowed += last_place
     in_percent = stated.endswith("%") or may_be_rounded
     candidates = (value, value * 100, value / 100) if in_percent else (value,)
     return any(abs(candidate - number) <= allowed for candidate in candidates)

@@ -1,4 +1,4 @@
-"""Arithmetic expressions as trees: worked out exactly, and taken apart another way round.
+"""Arithmetic expressions as trees: worked out, and taken apart another way round.
 
 A sum or a product knows its value and its parts, each with its sign (or its power, -1 where it
 is divided by). Sums in sums and products in products are one, so that ``16 - 3 - 4`` has three
@@ -8,13 +8,15 @@ parts in no order.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from math import prod
 from typing import NamedTuple
 
 PLAIN_SIGN = {"−": "-", "–": "-", "×": "*", "x": "*", "X": "*", "÷": "/"}
+ROUNDING = 1e-9
+"""Relative error of what is worked out in floating point, by us or by another calculator."""
+_NO_DIGIT = re.compile(r"[^\d.\-]")
 _MANY_PARTS = 6
 """Of an expression with more parts, only some combinations of parts are looked at."""
 
@@ -23,14 +25,19 @@ class Node(NamedTuple):
     """A number, a sum or a product with its value; ``parts`` holds (sign or power, node)."""
 
     kind: str
-    value: Fraction
+    value: float
     parts: tuple[tuple[int, Node], ...] = ()
 
 
-def read_number(text: str) -> Fraction:
+def read_number(text: str) -> float:
     """The value of a number as it is written: ``$1,000``, ``20%``."""
-    value = Fraction(re.sub(r"[^\d.\-]", "", text))
+    value = float(_NO_DIGIT.sub("", text))
     return value / 100 if text.endswith("%") else value
+
+
+def is_whole(value: float) -> bool:
+    """Whether a value is an integer, but for what floating point adds."""
+    return abs(value - round(value)) <= ROUNDING * max(1.0, abs(value))
 
 
 def parse(parts: Iterable[str]) -> Node | None:
@@ -100,14 +107,14 @@ def make_product(parts: Sequence[tuple[int, Node]]) -> Node:
     return Node("product", _multiply(parts), _flat("product", parts))
 
 
-def numbers_of(node: Node) -> list[Fraction]:
+def numbers_of(node: Node) -> list[float]:
     """The numbers that a tree is made of."""
     if not node.parts:
         return [node.value]
     return [number for _, part in node.parts for number in numbers_of(part)]
 
 
-def with_definitions(node: Node, definition: Callable[[Fraction], Node | None]) -> Node:
+def with_definitions(node: Node, definition: Callable[[float], Node | None]) -> Node:
     """The tree with every number that has a definition replaced by it."""
     if not node.parts:
         return definition(node.value) or node
@@ -115,32 +122,26 @@ def with_definitions(node: Node, definition: Callable[[Fraction], Node | None]) 
     return make_sum(parts) if node.kind == "sum" else make_product(parts)
 
 
-def partial_values(node: Node) -> set[Fraction]:
-    """What one may come to on the way to a tree's value.
+def ways_round(node: Node) -> Iterator[Node]:
+    """What one may work out on the way to a tree's value, the tree itself left out.
 
-    Every combination of a sum's or a product's parts, a factor times some of a sum's parts
-    (``a * (b + c)`` by way of ``a * b``), and the sum of what a common factor is multiplied by
-    (``a * b + a * c`` by way of ``b + c``).
+    Every combination of a sum's or a product's parts, and a product's factors times one part
+    of a sum among them: ``a * (b + c)`` by way of ``a * b``.
     """
-    values = {node.value}
+    make = make_sum if node.kind == "sum" else make_product
     for _, part in node.parts:
-        values |= partial_values(part)
-    if node.kind == "sum":
-        for chosen in _choices(node.parts):
-            values |= {abs(_add(chosen))} | _cofactors(chosen)
-    elif node.kind == "product":
-        for chosen in _choices(node.parts):
-            values.add(_multiply(chosen))
+        yield from ways_round(part)
+        if part.parts:
+            yield part
+    for chosen in _choices(node.parts):
+        if len(chosen) < len(node.parts):
+            yield make(chosen)
+    if node.kind == "product":
         for place, (power, part) in enumerate(node.parts):
             if power == 1 and part.kind == "sum":
                 others = [*node.parts[:place], *node.parts[place + 1 :]]
-                factors = {_multiply(c) for n in range(len(others)) for c in
-                           combinations(others, n + 1)}  # fmt: skip
-                terms = {abs(_add(c)) for c in _choices(part.parts)} | {
-                    p.value for _, p in part.parts
-                }
-                values |= {factor * term for factor in factors for term in terms}
-    return values
+                for _, term in part.parts:
+                    yield make_product([*others, (1, term)])
 
 
 def _choices(parts: Sequence[tuple[int, Node]]) -> Iterable[Sequence[tuple[int, Node]]]:
@@ -155,21 +156,6 @@ def _choices(parts: Sequence[tuple[int, Node]]) -> Iterable[Sequence[tuple[int, 
                 yield parts[start:end]
 
 
-def _cofactors(parts: Sequence[tuple[int, Node]]) -> set[Fraction]:
-    """What a number is multiplied by altogether that is a factor of every part of a sum."""
-    found: set[Fraction] = set()
-    for common in {value for value in _factors(parts[0][1]) if value not in (0, 1)}:
-        if all(common in _factors(part) for _, part in parts):
-            found.add(abs(sum((sign * part.value for sign, part in parts), Fraction(0)) / common))
-    return found
-
-
-def _factors(node: Node) -> list[Fraction]:
-    if node.kind != "product":
-        return [node.value]
-    return [part.value for power, part in node.parts if power == 1]
-
-
 def _flat(kind: str, parts: Sequence[tuple[int, Node]]) -> tuple[tuple[int, Node], ...]:
     flat: list[tuple[int, Node]] = []
     for sign, part in parts:
@@ -180,9 +166,9 @@ def _flat(kind: str, parts: Sequence[tuple[int, Node]]) -> tuple[tuple[int, Node
     return tuple(flat)
 
 
-def _add(parts: Iterable[tuple[int, Node]]) -> Fraction:
-    return sum((sign * node.value for sign, node in parts), Fraction(0))
+def _add(parts: Iterable[tuple[int, Node]]) -> float:
+    return sum((sign * node.value for sign, node in parts), 0.0)
 
 
-def _multiply(parts: Iterable[tuple[int, Node]]) -> Fraction:
-    return prod((n.value if p == 1 else 1 / n.value for p, n in parts), start=Fraction(1))
+def _multiply(parts: Iterable[tuple[int, Node]]) -> float:
+    return prod((n.value if p == 1 else 1 / n.value for p, n in parts), start=1.0)

@@ -1,4 +1,4 @@
-"""The quantities that a question puts at hand, and those that a worked reference comes to.
+"""The quantities that a question puts at hand.
 
 Numbers are compared by ``key``: equal when they are written with two decimals, or with three
 digits when they are small, so that 3.33 stands for ten thirds.
@@ -7,18 +7,9 @@ digits when they are small, so that 3.33 stands for ten thirds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
-from judge_lightning.court.equations import equations
-from judge_lightning.court.expressions import (
-    Node,
-    numbers_of,
-    partial_values,
-    read_number,
-    with_definitions,
-)
+from judge_lightning.court.expressions import is_whole, read_number
 
 NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?![A-Za-z]*\d)%?")
 """A number in running text, without its sign or currency."""
@@ -32,85 +23,45 @@ _WORDS = {
     "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000, "million": 10**6,
     "dozen": 12, "score": 20, "pair": 2, "couple": 2, "trio": 3, "quartet": 4,
     "twice": 2, "double": 2, "thrice": 3, "triple": 3, "quadruple": 4,
-    "nickel": Fraction(1, 20), "dime": Fraction(1, 10), "quarter": Fraction(1, 4),
-    "penny": Fraction(1, 100), "pennies": Fraction(1, 100), "pentagon": 5, "hexagon": 6,
-    "half": Fraction(1, 2), "third": Fraction(1, 3), "fourth": Fraction(1, 4),
-    "fifth": Fraction(1, 5), "sixth": Fraction(1, 6), "seventh": Fraction(1, 7),
-    "eighth": Fraction(1, 8), "ninth": Fraction(1, 9), "tenth": Fraction(1, 10),
+    "nickel": 1 / 20, "dime": 1 / 10, "quarter": 1 / 4,
+    "penny": 1 / 100, "pennies": 1 / 100, "pentagon": 5, "hexagon": 6,
+    "half": 1 / 2, "third": 1 / 3, "fourth": 1 / 4,
+    "fifth": 1 / 5, "sixth": 1 / 6, "seventh": 1 / 7,
+    "eighth": 1 / 8, "ninth": 1 / 9, "tenth": 1 / 10,
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _CONSTANTS = (
-    *range(11), 12, 14, 15, 16, 20, 21, 24, 25, 28, 30, 31, 36, 45, 48, 50, 52, 60, 75, 90, 100, 120,
-    180, 360, 365, 366, 1000, 3600, 5280, 1440, Fraction(1, 2), Fraction(1, 4), Fraction(3, 4),
-    Fraction(1, 3), Fraction(2, 3), Fraction(1, 10), Fraction(1, 20), Fraction(1, 100),
-    Fraction(3, 2),
+    *range(11), 12, 14, 15, 16, 20, 21, 24, 25, 28, 30, 31, 36, 45, 48, 50, 52, 60, 75, 90, 100,
+    120, 180, 360, 365, 366, 1000, 3600, 5280, 1440, 1 / 2, 1 / 4, 0.75,
+    1 / 3, 2 / 3, 1 / 10, 1 / 20, 1 / 100,
+    1.5,
 )  # fmt: skip
 """What people know without being told: small counts, hours, days, degrees, parts of a whole."""
 
 
-def key(value: Fraction) -> float:
+def key(value: float) -> float:
     """What a value is compared by."""
-    if value.denominator == 1:
-        return float(value)
-    number = float(value)
-    return round(number, 2) if abs(number) >= 1 else float(f"{number:.3g}")
+    if is_whole(value):
+        return float(round(value))
+    return round(value, 2) if abs(value) >= 1 else float(f"{value:.3g}")
 
 
-@dataclass(frozen=True)
-class Worked:
-    """What a worked reference comes to.
-
-    ``values`` are the keys of its results and of what one may come to on the way to them;
-    ``numbers`` of everything in it, ``final`` of its last number. No ``values``: it is not
-    worked out.
-    """
-
-    values: frozenset[float]
-    numbers: frozenset[float]
-    final: float | None
-
-
-@lru_cache(maxsize=64)
-def quantities_of(question: str) -> frozenset[float]:
-    """The keys of what a question says in digits or words, of shares and their complements,
-    and of what everybody knows."""
+@lru_cache(maxsize=256)
+def said_in(question: str) -> frozenset[float]:
+    """The keys of what a question says, in digits, fractions or words."""
     said = [read_number(number) for number in NUMBER.findall(question)]
-    said += [Fraction(_WORDS[w]) for w in _WORD.findall(question.lower()) if w in _WORDS]
-    said += [Fraction(_WORDS[w[:-1]]) for w in _WORD.findall(question.lower()) if w[:-1] in _WORDS]
-    fractions = [(Fraction(a), Fraction(b)) for a, b in _FRACTION.findall(question) if int(b)]
-    said += [a / b for a, b in fractions]
-    found = [Fraction(constant) for constant in _CONSTANTS]
-    for value in said:
+    for word in _WORD.findall(question.lower()):
+        said += [float(_WORDS[form]) for form in (word, word[:-1]) if form in _WORDS]
+    said += [int(a) / int(b) for a, b in _FRACTION.findall(question) if int(b)]
+    return frozenset(map(key, said))
+
+
+@lru_cache(maxsize=256)
+def quantities_of(question: str) -> frozenset[float]:
+    """The keys of what it says, of shares and their complements, and of what everybody knows."""
+    found = [*map(float, _CONSTANTS)]
+    for value in said_in(question):
         found += [value, value / 100, 1 - value / 100, 1 + value / 100, 100 - value, 100 + value]
         if 0 < value < 1:
             found += [1 - value, 1 + value, 1 / value, 100 * value, 100 - 100 * value]
     return frozenset(key(abs(value)) for value in found)
-
-
-@lru_cache(maxsize=64)
-def work_out(reference: str) -> Worked:
-    """Reads a worked reference."""
-    defined: dict[float, Node] = {}
-    values: set[Fraction] = set()
-    for equation in equations(reference):
-        expanded = with_definitions(equation.tree, lambda value: defined.get(key(value)))
-        values |= partial_values(equation.tree) | partial_values(expanded)
-        values |= {*equation.stated, *_unit_changes(equation.tree)}
-        for stated in equation.stated:
-            defined[key(stated)] = expanded
-    numbers = [read_number(number) for number in NUMBER.findall(reference)]
-    final = key(numbers[-1]) if numbers else None
-    if values and numbers:
-        values.add(numbers[-1])
-    return Worked(
-        frozenset(key(abs(value)) for value in values),
-        frozenset(key(value) for value in numbers),
-        final,
-    )
-
-
-def _unit_changes(tree: Node) -> set[Fraction]:
-    """The result in percents and cents, where shares of a hundred are in it."""
-    if any(0 < abs(number) < 1 or abs(number) == 100 for number in numbers_of(tree)):
-        return {tree.value * 100, tree.value / 100}
-    return set()

@@ -1,8 +1,8 @@
 """Annotators find the first mistake of a wrong answer: one rule a file.
 
 A module here is an annotator under its own name. It has either a function
-``annotate(prompt, answer) -> Finding | Mistake | None``, or, when it needs models or options, a function
-``build(tools) -> Annotator`` and an ``OPTIONS`` dataclass of its options. Adding one touches
+``annotate(prompt, answer) -> Finding | Mistake | None``, or, when it needs models or
+options, ``build(tools) -> Annotator`` and an ``OPTIONS`` dataclass. Adding one touches
 nothing else.
 """
 

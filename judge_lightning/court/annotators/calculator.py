@@ -16,10 +16,19 @@ from collections.abc import Iterator
 
 from judge_lightning.court.annotators import Finding, Mistake
 from judge_lightning.court.equations import Equation, equations
-from judge_lightning.court.expressions import numbers_of, read_number
-from judge_lightning.court.quantities import NUMBER, Worked, key, quantities_of, work_out
+from judge_lightning.court.expressions import (
+    Node,
+    is_whole,
+    numbers_of,
+    read_number,
+    with_definitions,
+)
+from judge_lightning.court.quantities import NUMBER, key, quantities_of, said_in
 from judge_lightning.court.records import Answer, Prompt
+from judge_lightning.court.worked import Worked, results_of, work_out
 
+_SMALL = 12
+"""Numbers up to here turn up by chance."""
 _FALSE, _ASTRAY, _NOWHERE, _LAST = 0.95, 0.8, 0.7, 0.75
 
 
@@ -27,8 +36,12 @@ def annotate(prompt: Prompt, answer: Answer) -> Finding:
     """Marks what is wrong in the first wrong step; undecided where every step may be right."""
     steps = equations(answer.text)
     worked = work_out(prompt.reference)
-    mistake = _first_mistake(prompt.text, answer.text, steps, worked)
-    if mistake is None and not answer.right:
+    # Where the result is right, a step that leads elsewhere is a detour, not a mistake.
+    compared = bool(worked.forms) and not answer.right
+    fine = _leading_on(steps, worked, prompt.text) if compared else [True] * len(steps)
+    at_hand = quantities_of(prompt.text) | worked.numbers
+    mistake = _first_mistake(answer.text, steps, fine, set(at_hand))
+    if mistake is None and compared:
         mistake = _wrong_end(answer.text, worked)
     if mistake is None and not answer.right:
         return Finding(None, False, note="every step may be right" if steps else "no equation")
@@ -36,10 +49,8 @@ def annotate(prompt: Prompt, answer: Answer) -> Finding:
 
 
 def _first_mistake(
-    question: str, text: str, steps: list[Equation], worked: Worked
+    text: str, steps: list[Equation], leads_on: list[bool], at_hand: set[float]
 ) -> Mistake | None:
-    at_hand = set(quantities_of(question)) | worked.numbers | worked.values
-    leads_on = _leading_on(steps, worked, quantities_of(question))
     for step, fine in _in_order(text, steps, leads_on):
         if isinstance(step, Equation):
             said = text[step.start : step.end]
@@ -50,10 +61,10 @@ def _first_mistake(
             for value, (start, end) in zip(values, step.operands, strict=False):
                 if value not in at_hand:
                     return _from_nowhere(text, start, end)
-            if worked.values and not fine:
+            if not fine:
                 evidence = f"{said}, which the reference never comes to"
                 return Mistake(step.start, step.end, _ASTRAY, evidence)
-            at_hand |= {key(abs(stated)) for stated in step.stated} | {key(abs(step.tree.value))}
+            at_hand |= results_of(step)
         elif key(read_number(text[step[0] : step[1]])) not in at_hand:
             return _from_nowhere(text, *step)
     return None
@@ -73,17 +84,32 @@ def _in_order(
         yield match.span(), True
 
 
-def _leading_on(steps: list[Equation], worked: Worked, question: frozenset[float]) -> list[bool]:
-    """Whether each step comes to what the reference does, or serves a later one that does."""
-    fine = [False] * len(steps)
+def _leading_on(steps: list[Equation], worked: Worked, question: str) -> list[bool]:
+    """Whether each step agrees with the reference, or serves a later one that does.
+
+    A sum on another way round is fine, too, when it is used at all: where it goes wrong is where
+    it is used.
+    """
+    said = said_in(question)
+    defined: dict[float, Node] = {}
+    agrees = []
+    for step in steps:
+        expanded = with_definitions(step.tree, lambda value: defined.get(key(value)))
+        agrees.append(worked.agrees(step, expanded, said))
+        defined |= dict.fromkeys(results_of(step) - said, expanded)
     serving: set[float] = set()
+    used: set[float] = set()
     for place in range(len(steps) - 1, -1, -1):
         step = steps[place]
-        results = {key(abs(stated)) for stated in (*step.stated, step.tree.value)}
-        fine[place] = bool(results & worked.values or results & serving - question)
-        if fine[place]:
-            serving |= {key(abs(number)) for number in numbers_of(step.tree)}
-    return fine
+        results = results_of(step)
+        if not agrees[place]:
+            serves = {r for r in results & serving - said if r > _SMALL or not is_whole(r)}
+            agrees[place] = bool(serves or (results & used and worked.on_the_way(step)))
+        operands = {key(abs(number)) for number in numbers_of(step.tree)}
+        used |= operands
+        if agrees[place]:
+            serving |= operands
+    return agrees
 
 
 def _from_nowhere(text: str, start: int, end: int) -> Mistake:
@@ -93,9 +119,7 @@ def _from_nowhere(text: str, start: int, end: int) -> Mistake:
 
 def _wrong_end(text: str, worked: Worked) -> Mistake | None:
     """The last number, where it is not the reference's."""
-    last = None
-    for last in NUMBER.finditer(text):
-        pass
+    *_, last = (None, *NUMBER.finditer(text))
     if last is None or worked.final is None or key(read_number(last[0])) == worked.final:
         return None
     evidence = f"the steps are fine, but {last[0]} is not what was asked for"
