@@ -30,12 +30,13 @@ class Worked:
     """A worked reference; without ``forms`` it is not worked out.
 
     ``forms`` are its calculations, and with results replaced by how they were come by;
-    ``operands`` what each calculation uses; ``sums`` are calculations on another way round. ``sources`` says for every result what went into it; None: not told.
+    ``operands`` what each calculation uses; ``ways`` are calculations on another way round.
+    ``sources`` says for every result what went into it; None: not told.
     """
 
     forms: frozenset[Form]
     operands: frozenset[tuple[float, ...]]
-    sums: frozenset[Form]
+    ways: frozenset[Form]
     sources: Mapping[float, frozenset[float] | None]
     numbers: frozenset[float]
     final: float | None
@@ -70,8 +71,8 @@ class Worked:
         return False
 
     def on_the_way(self, step: Equation) -> bool:
-        """Whether a step may serve to come to a sum on another way round."""
-        return form_of(step.tree) in self.sums
+        """Whether a step may serve to come to a result on another way round."""
+        return form_of(step.tree) in self.ways
 
 
 def form_of(node: Node) -> Form:
@@ -103,12 +104,12 @@ def work_out(reference: str) -> Worked:
     defined: dict[float, Node] = {}
     sources: dict[float, frozenset[float] | None] = {}
     forms: set[Form] = set()
-    sums: set[Form] = set()
+    ways: set[Form] = set()
     for step in steps:
         expanded = with_definitions(step.tree, lambda value: defined.get(key(value)))
         for tree in (step.tree, expanded):
             forms.add(form_of(tree))
-            sums |= {form_of(way) for way in ways_round(tree) if way.kind == "sum"}
+            ways |= {form_of(way) for way in ways_round(tree)}
         used = {key(abs(number)) for number in numbers_of(step.tree)}
         for number in tuple(used):
             used |= sources.get(number) or frozenset()
@@ -124,7 +125,7 @@ def work_out(reference: str) -> Worked:
     return Worked(
         frozenset(forms),
         frozenset(operands_of(step.tree) for step in steps),
-        frozenset(sums),
+        frozenset(ways),
         sources,
         frozenset(said),
         said[-1] if said else None,

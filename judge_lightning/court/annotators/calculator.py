@@ -12,7 +12,9 @@ Steps are looked at in the order of the text. Wrong is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from enum import Enum
 
 from judge_lightning.court.annotators import Finding, Mistake
 from judge_lightning.court.equations import Equation, equations
@@ -29,87 +31,114 @@ from judge_lightning.court.worked import Worked, results_of, work_out
 
 _SMALL = 12
 """Numbers up to here turn up by chance."""
+_NUMBER_OR_EQUAL = re.compile(rf"{NUMBER.pattern}|=(?![ $€£]*<<)")
 _FALSE, _ASTRAY, _NOWHERE, _LAST = 0.95, 0.8, 0.7, 0.75
 
 
+class _Verdict(Enum):
+    FINE = "fine"
+    ASTRAY = "leads elsewhere"
+    UNCLEAR = "may be another way round"
+
+
 def annotate(prompt: Prompt, answer: Answer) -> Finding:
-    """Marks what is wrong in the first wrong step; undecided where every step may be right."""
+    """Marks what is wrong in the first wrong step.
+
+    Undecided where every step may be right, and where one in front of the first that is
+    certainly wrong may already be.
+    """
     steps = equations(answer.text)
     worked = work_out(prompt.reference)
     # Where the result is right, a step that leads elsewhere is a detour, not a mistake.
     compared = bool(worked.forms) and not answer.right
-    fine = _leading_on(steps, worked, prompt.text) if compared else [True] * len(steps)
-    at_hand = quantities_of(prompt.text) | worked.numbers
-    mistake = _first_mistake(answer.text, steps, fine, set(at_hand))
-    if mistake is None and compared:
-        mistake = _wrong_end(answer.text, worked)
-    if mistake is None and not answer.right:
-        return Finding(None, False, note="every step may be right" if steps else "no equation")
-    return Finding(mistake)
+    verdicts = [_Verdict.FINE] * len(steps)
+    if compared:
+        verdicts = _verdicts(steps, worked, said_in(prompt.text))
+    at_hand = set(quantities_of(prompt.text) | worked.numbers)
+    for part, verdict in _in_order(answer.text, steps, verdicts):
+        if verdict is _Verdict.UNCLEAR:
+            if compared:
+                return Finding(None, False, note="a step is unclear")
+            continue
+        mistake = _mistake_in(answer.text, part, verdict, at_hand)
+        if mistake is not None:
+            return Finding(mistake)
+        if isinstance(part, Equation):
+            at_hand |= results_of(part)
+    if answer.right:
+        return Finding(None)
+    end = _wrong_end(answer.text, worked) if compared else None
+    if end is not None:
+        return Finding(end)
+    return Finding(None, False, note="every step may be right" if steps else "no equation")
 
 
-def _first_mistake(
-    text: str, steps: list[Equation], leads_on: list[bool], at_hand: set[float]
+def _mistake_in(
+    text: str, part: Equation | tuple[int, int], verdict: _Verdict, at_hand: set[float]
 ) -> Mistake | None:
-    for step, fine in _in_order(text, steps, leads_on):
-        if isinstance(step, Equation):
-            said = text[step.start : step.end]
-            if not step.holds:
-                evidence = f"{said}, but it is {step.exact}"
-                return Mistake(step.result_start, step.end, _FALSE, evidence)
-            values = [key(abs(number)) for number in numbers_of(step.tree)]
-            for value, (start, end) in zip(values, step.operands, strict=False):
-                if value not in at_hand:
-                    return _from_nowhere(text, start, end)
-            if not fine:
-                evidence = f"{said}, which the reference never comes to"
-                return Mistake(step.start, step.end, _ASTRAY, evidence)
-            at_hand |= results_of(step)
-        elif key(read_number(text[step[0] : step[1]])) not in at_hand:
-            return _from_nowhere(text, *step)
+    """What is wrong with an equation, or with a number between equations."""
+    if isinstance(part, tuple):
+        known = key(read_number(text[part[0] : part[1]])) in at_hand
+        return None if known else _from_nowhere(text, *part)
+    said = text[part.start : part.end]
+    if not part.holds:
+        evidence = f"{said}, but it is {part.exact}"
+        return Mistake(part.result_start, part.end, _FALSE, evidence)
+    for number, place in zip(numbers_of(part.tree), part.operands, strict=False):
+        if key(abs(number)) not in at_hand:
+            return _from_nowhere(text, *place)
+    if verdict is _Verdict.ASTRAY:
+        evidence = f"{said}, which the reference never comes to"
+        return Mistake(part.start, part.end, _ASTRAY, evidence)
     return None
 
 
 def _in_order(
-    text: str, steps: list[Equation], leads_on: list[bool]
-) -> Iterator[tuple[Equation | tuple[int, int], bool]]:
-    """The equations, and the ranges of the numbers between them."""
+    text: str, steps: list[Equation], verdicts: list[_Verdict]
+) -> Iterator[tuple[Equation | tuple[int, int], _Verdict]]:
+    """The equations, and between them numbers and what has not been read of equations."""
     place = 0
-    for step, fine in zip(steps, leads_on, strict=True):
-        for match in NUMBER.finditer(text, place, max(place, step.start)):
-            yield match.span(), True
-        yield step, fine
+    for step, verdict in zip(steps, verdicts, strict=True):
+        if step.start > place:
+            yield from _between(text, place, step.start)
+        yield step, verdict
         place = max(place, step.end)
-    for match in NUMBER.finditer(text, place):
-        yield match.span(), True
+    yield from _between(text, place, len(text))
 
 
-def _leading_on(steps: list[Equation], worked: Worked, question: str) -> list[bool]:
-    """Whether each step agrees with the reference, or serves a later one that does.
+def _between(text: str, start: int, end: int) -> Iterator[tuple[tuple[int, int], _Verdict]]:
+    for match in _NUMBER_OR_EQUAL.finditer(text, start, end):
+        verdict = _Verdict.UNCLEAR if match[0] == "=" else _Verdict.FINE
+        yield match.span(), verdict
 
-    A sum on another way round is fine, too, when it is used at all: where it goes wrong is where
-    it is used.
-    """
-    said = said_in(question)
+
+def _verdicts(steps: list[Equation], worked: Worked, question: frozenset[float]) -> list[_Verdict]:
+    """What the reference says about each step: backwards, for a step may serve a later one."""
     defined: dict[float, Node] = {}
+
+    def definition(value: float) -> Node | None:
+        return defined.get(key(value))
+
     agrees = []
     for step in steps:
-        expanded = with_definitions(step.tree, lambda value: defined.get(key(value)))
-        agrees.append(worked.agrees(step, expanded, said))
-        defined |= dict.fromkeys(results_of(step) - said, expanded)
+        expanded = with_definitions(step.tree, definition)
+        agrees.append(worked.agrees(step, expanded, question))
+        defined.update(dict.fromkeys(results_of(step) - question, expanded))
+    verdicts = [_Verdict.FINE] * len(steps)
     serving: set[float] = set()
     used: set[float] = set()
     for place in range(len(steps) - 1, -1, -1):
-        step = steps[place]
-        results = results_of(step)
-        if not agrees[place]:
-            serves = {r for r in results & serving - said if r > _SMALL or not is_whole(r)}
-            agrees[place] = bool(serves or (results & used and worked.on_the_way(step)))
+        step, results = steps[place], results_of(steps[place])
         operands = {key(abs(number)) for number in numbers_of(step.tree)}
-        used |= operands
-        if agrees[place]:
+        serves = any(r > _SMALL or not is_whole(r) for r in results & serving - question)
+        if agrees[place] or serves:
             serving |= operands
-    return agrees
+        elif results & operands or (results & used and worked.on_the_way(step)):
+            verdicts[place] = _Verdict.UNCLEAR
+        else:
+            verdicts[place] = _Verdict.ASTRAY
+        used |= operands
+    return verdicts
 
 
 def _from_nowhere(text: str, start: int, end: int) -> Mistake:
