@@ -133,9 +133,9 @@ def _verdicts(steps: list[Equation], worked: Worked, question: frozenset[float])
         serves = any(r > _SMALL or not is_whole(r) for r in results & serving - question)
         if agrees[place] or serves:
             serving |= operands
-        elif results & operands or (results & used and worked.on_the_way(step)):
+        elif results & operands:
             verdicts[place] = _Verdict.UNCLEAR
-        else:
+        elif step.tree.kind != "sum" or not (results & used and worked.on_the_way(step)):
             verdicts[place] = _Verdict.ASTRAY
         used |= operands
     return verdicts
