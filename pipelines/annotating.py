@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from judge_lightning.court.annotators import Tools
+from judge_lightning.court.annotators import Tools, check_annotator
 from judge_lightning.errors import UserError
-from pipelines.config import RunConfig
+from pipelines.config import ChatConfig, RunConfig
 from pipelines.pair import load_pair_model, load_pair_tokenizer
 from pipelines.stand_in import seed_of
 
 if TYPE_CHECKING:
     from judge_lightning.court.chat import Chat
+
+
+def check_annotating(config: RunConfig) -> None:
+    """Refuses an annotator or an option that does not exist, and ``llm`` without a model."""
+    check_annotator(config.annotate.name, config.annotate.options)
+    if config.annotate.name == "llm":
+        _chat_config(config)
+
+
+def annotator_settings(config: RunConfig) -> dict[str, Any]:
+    """What of the annotator can change a result. The pair is in ``mine``'s key already."""
+    settings: dict[str, Any] = {
+        "name": config.annotate.name,
+        "options": config.annotate.options,
+        "seed": config.seed,
+    }
+    if config.annotate.chat is not None:
+        chat = config.annotate.chat
+        settings["chat"] = {"kind": chat.kind, "model": chat.model, "base_url": chat.base_url}
+    return settings
 
 
 def annotator_tools(config: RunConfig) -> Tools:
@@ -30,9 +50,13 @@ def annotator_tools(config: RunConfig) -> Tools:
     )
 
 
-def _load_chat(config: RunConfig) -> Chat:
+def _chat_config(config: RunConfig) -> ChatConfig:
     if config.annotate.chat is None:
-        raise UserError(
-            "annotate.chat", f"{config.annotate.name} asks a model, and none is named", "name one"
-        )
-    raise NotImplementedError
+        raise UserError("annotate.chat", "is not given, and llm asks a model", "name a model")
+    return config.annotate.chat
+
+
+def _load_chat(config: RunConfig) -> Chat:
+    from pipelines.chat import load_chat
+
+    return load_chat(config, _chat_config(config))

@@ -29,11 +29,12 @@ _FACTORS = frozenset(float(n) for n in (2, 4, 7, 10, 12, 24, 30, 52, 60, 100, 10
 class Worked:
     """A worked reference; without ``forms`` it is not worked out.
 
-    ``forms`` are its calculations, and with results replaced by how they were come by;
+    ``steps`` are its calculations; ``forms`` the same, and with results replaced by how they were come by;
     ``operands`` what each calculation uses; ``ways`` are calculations on another way round.
     ``sources`` says for every result what went into it; None: not told.
     """
 
+    steps: frozenset[Form]
     forms: frozenset[Form]
     operands: frozenset[tuple[float, ...]]
     ways: frozenset[Form]
@@ -70,8 +71,12 @@ class Worked:
                     return True
         return False
 
+    def has(self, step: Equation) -> bool:
+        """Whether the reference takes this very step."""
+        return form_of(step.tree) in self.steps
+
     def on_the_way(self, step: Equation) -> bool:
-        """Whether a step may serve to come to a result on another way round."""
+        """Whether a step may serve to come to a sum on another way round."""
         return form_of(step.tree) in self.ways
 
 
@@ -109,7 +114,7 @@ def work_out(reference: str) -> Worked:
         expanded = with_definitions(step.tree, lambda value: defined.get(key(value)))
         for tree in (step.tree, expanded):
             forms.add(form_of(tree))
-            ways |= {form_of(way) for way in ways_round(tree)}
+            ways |= {form_of(way) for way in ways_round(tree) if way.kind == "sum"}
         used = {key(abs(number)) for number in numbers_of(step.tree)}
         for number in tuple(used):
             used |= sources.get(number) or frozenset()
@@ -123,6 +128,7 @@ def work_out(reference: str) -> Worked:
         if number not in operands:
             sources.setdefault(number, None)
     return Worked(
+        frozenset(form_of(step.tree) for step in steps),
         frozenset(forms),
         frozenset(operands_of(step.tree) for step in steps),
         frozenset(ways),

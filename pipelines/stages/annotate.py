@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judge_lightning.court.annotators import check_annotator, load_annotator
+from judge_lightning.court.annotators import load_annotator
 from judge_lightning.errors import UserError
+from pipelines.annotating import annotator_settings, annotator_tools, check_annotating
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_tokenizer
 from pipelines.stage import Stage, StageContext
@@ -33,8 +34,7 @@ class Annotate(Stage):
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The annotator and what it labels. The tokenizer is in ``mine``'s key already."""
         return {
-            "annotator": config.annotate.name,
-            "options": dict(config.annotate.options),
+            "annotator": annotator_settings(config),
             "after_mistake": config.annotate.after_mistake,
             "check_right": config.annotate.check_right,
             "minimum_tuples": config.mine.minimum_tuples,
@@ -42,7 +42,7 @@ class Annotate(Stage):
 
     def validate(self, config: RunConfig) -> None:
         """Refuses unknown annotators, options and labels."""
-        check_annotator(config.annotate.name, config.annotate.options)
+        check_annotating(config)
         if config.annotate.after_mistake not in ("ignored", "wrong"):
             raise UserError(
                 "annotate.after_mistake",
@@ -81,7 +81,7 @@ def _labeller(context: StageContext) -> Any:
     from judge_lightning.court.tuples import label_court
 
     config = context.config
-    annotate = load_annotator(config.annotate.name)
+    annotate = load_annotator(config.annotate.name, annotator_tools(config))
     tokenizer = load_pair_tokenizer(config)
     spans = TokenSpans(tokenizer)
 

@@ -31,7 +31,10 @@ from judge_lightning.court.worked import Worked, results_of, work_out
 
 _SMALL = 12
 """Numbers up to here turn up by chance."""
-_NUMBER_OR_EQUAL = re.compile(rf"{NUMBER.pattern}|=(?![ $€£]*<<)")
+_BETWEEN = re.compile(
+    rf"(?P<unread>=(?![ $€£]*<<)|^[^=\n]*\d[^=\n]*\n)|{NUMBER.pattern}", re.MULTILINE
+)
+"""A number, and what is not understood: an equals sign, a line with numbers and without one."""
 _FALSE, _ASTRAY, _NOWHERE, _LAST = 0.95, 0.8, 0.7, 0.75
 
 
@@ -67,7 +70,8 @@ def annotate(prompt: Prompt, answer: Answer) -> Finding:
             at_hand |= results_of(part)
     if answer.right:
         return Finding(None)
-    end = _wrong_end(answer.text, worked) if compared else None
+    followed = compared and all(worked.has(step) for step in steps)
+    end = _wrong_end(answer.text, worked) if followed else None
     if end is not None:
         return Finding(end)
     return Finding(None, False, note="every step may be right" if steps else "no equation")
@@ -107,9 +111,8 @@ def _in_order(
 
 
 def _between(text: str, start: int, end: int) -> Iterator[tuple[tuple[int, int], _Verdict]]:
-    for match in _NUMBER_OR_EQUAL.finditer(text, start, end):
-        verdict = _Verdict.UNCLEAR if match[0] == "=" else _Verdict.FINE
-        yield match.span(), verdict
+    for match in _BETWEEN.finditer(text, start, end):
+        yield match.span(), _Verdict.UNCLEAR if match["unread"] else _Verdict.FINE
 
 
 def _verdicts(steps: list[Equation], worked: Worked, question: frozenset[float]) -> list[_Verdict]:
@@ -133,9 +136,9 @@ def _verdicts(steps: list[Equation], worked: Worked, question: frozenset[float])
         serves = any(r > _SMALL or not is_whole(r) for r in results & serving - question)
         if agrees[place] or serves:
             serving |= operands
-        elif results & operands:
+        elif results & operands or (results & used and worked.on_the_way(step)):
             verdicts[place] = _Verdict.UNCLEAR
-        elif step.tree.kind != "sum" or not (results & used and worked.on_the_way(step)):
+        else:
             verdicts[place] = _Verdict.ASTRAY
         used |= operands
     return verdicts

@@ -18,7 +18,7 @@ def annotate(prompt: Prompt, answer: Answer) -> Mistake | None:
         raise UserError(
             "annotate.name",
             f"the oracle knows the micro world only, not prompt {prompt.id}",
-            "choose annotate=arithmetic",
+            "choose annotate=calculator",
         )
     pool = prompt.meta.get("pool", "court")
     found = first_mistake(problem(prompt.family, int(prompt.meta["index"]), pool), answer.text)
