@@ -25,7 +25,6 @@ from judge_lightning.court.checkers import check
 from judge_lightning.court.drafters import Drafter, generate_answers
 from judge_lightning.court.labels import mark_mistake, token_spans
 from judge_lightning.court.tuples import distinct_answers
-from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, RunConfig
 from pipelines.pair import load_pair_model, load_pair_tokenizer
 
@@ -48,6 +47,9 @@ CONTENDERS = (
     Contender("rollout, 4 tries", "rollout", {"k": 4, "temperature": 0.7}),
     Contender("rollout, steps", "rollout", {"granularity": "steps"}),
     Contender("rollout, retractions count", "rollout", {"retractions": []}),
+    Contender("swap", "swap"),
+    Contender("swap, retractions count", "swap", {"retractions": []}),
+    Contender("calculator", "calculator"),
 )
 
 
@@ -214,12 +216,12 @@ def _tokens(
     return None if marked is None else marked.mistake
 
 
+def _no_chat() -> Any:
+    raise AssertionError("no contender asks a chat model")
+
+
 def _mean(values: Sequence[float]) -> float:
     return fmean(values) if values else 0.0
-
-
-def _no_chat() -> Any:
-    raise UserError("--annotators", "no chat model is at hand here", "leave out llm")
 
 
 def _print(rows: Sequence[Agreement], court: Court) -> None:

@@ -59,4 +59,4 @@ def _chat_config(config: RunConfig) -> ChatConfig:
 def _load_chat(config: RunConfig) -> Chat:
     from pipelines.chat import load_chat
 
-    return load_chat(config, _chat_config(config))
+    return load_chat(config, "annotate.chat", _chat_config(config))

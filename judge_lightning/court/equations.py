@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 from judge_lightning.court.expressions import ROUNDING, Node, is_whole, parse, read_number
 
+_WORD = r"(?![xX](?![A-Za-z]))[A-Za-z][A-Za-z'’-]*"
 _TOKEN = re.compile(
+    # Of many words only the last two can be a unit; the others are one token.
     # 2S, 0900 and 6:30 are no plain numbers.
     r"(?P<unknown>\d[\d.,]*(?=[A-WYZa-wyz])|(?<![\d.])0\d+|\d+:\d+)"
     r"|(?P<number>(?:[$€£] ?)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+) ?%?)"
     r"|(?P<sign>[-+*/−–×÷]|(?<![A-Za-z])[xX](?![A-Za-z]))"
-    r"|(?P<word>[A-Za-z][A-Za-z'’-]*)"
+    rf"|(?P<text>(?:{_WORD} +)+(?={_WORD} +{_WORD}))"
+    rf"|(?P<word>{_WORD}|[xX])"
     r"|(?P<open>\()|(?P<close>\))"
     r"|(?P<equal>=)"
     r"|(?P<calculator><<|>>)"
@@ -131,8 +134,10 @@ def _says(value: float, number: float) -> bool:
 
 def _tokens(text: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text):
-        said = match[0].strip(" ")
-        start = match.start() + match[0].index(said)
+        said, start = match[0], match.start()
+        if said[0] == " " or said[-1] == " ":
+            start += len(said) - len(said.lstrip(" "))
+            said = said.strip(" ")
         yield _Token(str(match.lastgroup), said, start, start + len(said))
 
 

@@ -113,6 +113,10 @@ class Recovery:
             for endings in self.endings(beginnings)
         ]
 
+    def is_stop(self, token: int) -> bool:
+        """Whether a token ends an answer."""
+        return token in self._stops
+
     def beginning(self, case: Case, count: int) -> Beginning:
         """The first ``count`` tokens of a case's answer, up to a stop token among them."""
         token_ids = case.answer.token_ids[:count]

@@ -29,7 +29,8 @@ _FACTORS = frozenset(float(n) for n in (2, 4, 7, 10, 12, 24, 30, 52, 60, 100, 10
 class Worked:
     """A worked reference; without ``forms`` it is not worked out.
 
-    ``steps`` are its calculations; ``forms`` the same, and with results replaced by how they were come by;
+    ``steps`` are its calculations, ``forms`` the same and with results replaced by how they were
+    come by;
     ``operands`` what each calculation uses; ``ways`` are calculations on another way round.
     ``sources`` says for every result what went into it; None: not told.
     """
