@@ -133,10 +133,11 @@ def _verdicts(steps: list[Equation], worked: Worked, question: frozenset[float])
     for place in range(len(steps) - 1, -1, -1):
         step, results = steps[place], results_of(steps[place])
         operands = {key(abs(number)) for number in numbers_of(step.tree)}
-        serves = any(r > _SMALL or not is_whole(r) for r in results & serving - question)
+        way = worked.on_the_way(step)
+        serves = any(way or r > _SMALL or not is_whole(r) for r in results & serving - question)
         if agrees[place] or serves:
             serving |= operands
-        elif results & operands or (results & used and worked.on_the_way(step)):
+        elif results & operands or (results & used and way):
             verdicts[place] = _Verdict.UNCLEAR
         else:
             verdicts[place] = _Verdict.ASTRAY
