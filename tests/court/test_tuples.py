@@ -21,7 +21,7 @@ def answer(tokenizer: PreTrainedTokenizerFast, author: str, text: str, right: bo
 
 def court(tokenizer: PreTrainedTokenizerFast, *answers: Answer, check_right: bool = True) -> Court:
     return label_court(
-        [PROMPT], {"p": answers}, load_annotator("arithmetic"), tokenizer, check_right=check_right
+        [PROMPT], {"p": answers}, load_annotator("calculator"), tokenizer, check_right=check_right
     )
 
 
@@ -72,7 +72,7 @@ def test_a_wrong_answer_without_a_found_mistake_is_left_out_and_counted(
         answer(byte_tokenizer, "draft", "perhaps 6", right=False),
     )
 
-    assert result.left_out == {"mistake not found": 1}
+    assert result.left_out == {"no equation": 1}
 
 
 def test_repeated_wrong_answers_count_once(byte_tokenizer: PreTrainedTokenizerFast) -> None:

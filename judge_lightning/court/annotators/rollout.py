@@ -45,6 +45,9 @@ class OPTIONS:
     retractions: list[str] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.retractions, (list, type(None))):
+            problem, remedy = f"{self.retractions!r} is no list", "give [] to have none"
+            raise UserError("annotate.options.retractions", problem, remedy)
         if self.granularity not in GRANULARITIES:
             problem = f"unknown value {self.granularity!r}"
             raise _refused("granularity", problem, f"one of {list(GRANULARITIES)}")

@@ -38,6 +38,9 @@ class OPTIONS:
     retractions: list[str] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.retractions, (list, type(None))):
+            problem, remedy = f"{self.retractions!r} is no list", "give [] to have none"
+            raise UserError("annotate.options.retractions", problem, remedy)
         if self.max_new_tokens < 1:
             raise UserError("annotate.options.max_new_tokens", "must be positive", "give 1 or more")
 
