@@ -16,17 +16,19 @@ from judge_lightning.court.expressions import ROUNDING, Node, is_whole, parse, r
 
 _WORD = r"(?![xX](?![A-Za-z]))[A-Za-z][A-Za-z'’-]*"
 _TOKEN = re.compile(
+    r" *(?:"
     # Of many words only the last two can be a unit; the others are one token.
+    rf"(?P<text>(?:{_WORD} +)+(?={_WORD} +{_WORD}))"
+    rf"|(?P<word>{_WORD})"
     # 2S, 0900 and 6:30 are no plain numbers.
-    r"(?P<unknown>\d[\d.,]*(?=[A-WYZa-wyz])|(?<![\d.])0\d+|\d+:\d+)"
-    r"|(?P<number>(?:[$€£] ?)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+) ?%?)"
+    r"|(?P<unknown>\d[\d.,]*(?=[A-WYZa-wyz])|(?<![\d.])0\d+|\d+:\d+)"
+    r"|(?P<number>(?:[$€£] ?)?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?: ?%)?)"
     r"|(?P<sign>[-+*/−–×÷]|(?<![A-Za-z])[xX](?![A-Za-z]))"
-    rf"|(?P<text>(?:{_WORD} +)+(?={_WORD} +{_WORD}))"
-    rf"|(?P<word>{_WORD}|[xX])"
     r"|(?P<open>\()|(?P<close>\))"
     r"|(?P<equal>=)"
     r"|(?P<calculator><<|>>)"
     r"|(?P<other>\n|\S)"
+    r")"
 )
 _UNIT_WORDS = 2
 
@@ -134,11 +136,9 @@ def _says(value: float, number: float) -> bool:
 
 def _tokens(text: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text):
-        said, start = match[0], match.start()
-        if said[0] == " " or said[-1] == " ":
-            start += len(said) - len(said.lstrip(" "))
-            said = said.strip(" ")
-        yield _Token(str(match.lastgroup), said, start, start + len(said))
+        kind = str(match.lastgroup)
+        start, end = match.span(kind)
+        yield _Token(kind, text[start:end], start, end)
 
 
 def _expression_before(tokens: list[_Token], equal: int) -> list[_Token]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 from math import prod
 from typing import NamedTuple
@@ -29,6 +30,7 @@ class Node(NamedTuple):
     parts: tuple[tuple[int, Node], ...] = ()
 
 
+@lru_cache(maxsize=1 << 14)
 def read_number(text: str) -> float:
     """The value of a number as it is written: ``$1,000``, ``20%``."""
     value = float(_NO_DIGIT.sub("", text))

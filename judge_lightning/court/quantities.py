@@ -39,6 +39,7 @@ _CONSTANTS = (
 """What people know without being told: small counts, hours, days, degrees, parts of a whole."""
 
 
+@lru_cache(maxsize=1 << 14)
 def key(value: float) -> float:
     """What a value is compared by."""
     if is_whole(value):
