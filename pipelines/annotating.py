@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 def check_annotating(config: RunConfig) -> None:
     """Refuses an annotator or an option that does not exist, and ``llm`` without a model."""
     check_annotator(config.annotate.name, config.annotate.options)
+    if config.annotate.batch_size < 1:
+        raise UserError("annotate.batch_size", "must be positive", "give 1 or more")
     if config.annotate.name == "llm":
-        _chat_config(config)
+        from pipelines.chat import validate_chat
+
+        validate_chat("annotate.chat", _chat_config(config))
 
 
 def annotator_settings(config: RunConfig) -> dict[str, Any]:
     """What of the annotator can change a result. The pair is in ``mine``'s key already."""
-    settings: dict[str, Any] = {
-        "name": config.annotate.name,
-        "options": config.annotate.options,
-        "seed": config.seed,
-    }
-    if config.annotate.chat is not None:
-        chat = config.annotate.chat
-        settings["chat"] = {"kind": chat.kind, "model": chat.model, "base_url": chat.base_url}
+    options = config.annotate.options
+    settings: dict[str, Any] = {"name": config.annotate.name, "options": options}
+    if options.get("temperature"):
+        settings["seed"] = config.seed
+    if config.annotate.name == "llm":
+        from pipelines.chat import chat_settings
+
+        settings["chat"] = chat_settings(config, _chat_config(config))
     return settings
 
 

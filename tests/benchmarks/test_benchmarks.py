@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM
 from benchmarks import (
     adaptive_length,
     against_transformers,
+    annotator_agreement,
     context_growth,
     court_size,
     cycle_bound,
@@ -275,7 +276,7 @@ def test_a_replay_keeps_what_it_is_told_and_adds_the_targets_token() -> None:
 
 
 def test_court_size_makes_a_data_set_of_every_size(tmp_path: Path) -> None:
-    result = result_of(court_size.main, tmp_path / "size.json", "--annotator", "arithmetic")
+    result = result_of(court_size.main, tmp_path / "size.json", "--annotator", "calculator")
 
     (size,) = result["sizes"]
     assert size["answers"] == 40
@@ -289,3 +290,15 @@ def test_synthetic_solutions_are_wrong_where_they_slip() -> None:
 
     assert prompt.reference == right
     assert all(text != right and final_number(text) != final_number(right) for text in wrong)
+
+
+def test_annotators_are_held_against_the_oracle(tmp_path: Path) -> None:
+    result = result_of(
+        annotator_agreement.main, tmp_path / "r.json", "--annotators", "oracle", "rollout"
+    )
+    rows = {row["label"]: row for row in result["results"]}
+    assert rows.keys() == {"oracle", "rollout"}
+    assert rows["oracle"]["exact"] == 1
+    assert rows["oracle"]["generations_wrong"] == 0
+    assert rows["rollout"]["generations_wrong"] > 0
+    assert result["wrong"] == 4
