@@ -101,7 +101,7 @@ def test_right_answers_may_go_unchecked(byte_tokenizer: PreTrainedTokenizerFast)
 def test_an_answer_that_the_annotator_fails_at_is_set_aside(
     byte_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    plain = load_annotator("arithmetic")
+    plain = load_annotator("calculator")
 
     def touchy(cases: Sequence[Case]) -> list[Finding]:
         if any("7" in case.answer.text for case in cases):
