@@ -33,6 +33,7 @@ from benchmarks.measuring import (
 from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt_ids
 from judge_lightning import SpeculativeDecoder
 from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculation
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
 from judge_lightning.decoding.engine import ENGINES, Roles
 from judge_lightning.decoding.request import Request
@@ -173,7 +174,7 @@ class ProbedSpeculation:
         self.tokens: Tensor = inner.tokens
         self.forget_after = inner.forget_after
 
-    def propose(self, n: int) -> tuple[int, Tensor | None]:
+    def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:
         """Ends the last cycle's time; probes, save in the first, which reads the prompt."""
         clock = self._clock
         if self._costs:
@@ -183,7 +184,7 @@ class ProbedSpeculation:
             compiled = isinstance(self._inner, CompiledSpeculation)
             bare = (bare_compiled if compiled else bare_eager)(self._inner, self._roles, n, clock)
         started = clock()
-        m, q = self._inner.propose(n)
+        m, q = self._inner.propose(n, pace)
         self._costs.append(CycleCost(m, *bare, started=started, propose=clock() - started))
         return m, q
 
@@ -230,7 +231,7 @@ def bare_compiled(
     for call in range(0, count, draft.steps):
         draft.read_on(token, given, positions[call : call + draft.steps])
     drafted = clock()
-    target.verify(block, places)
+    target.graphs[len(block)](block, places)
     ended = clock()
     return (drafted - started) * roles.draft_length / count, ended - drafted
 

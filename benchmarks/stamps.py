@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from benchmarks.measuring import Clock
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Engine, Roles
 from judge_lightning.decoding.request import Request
 
@@ -58,9 +59,9 @@ class _Stamped:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def propose(self, n: int) -> Any:
+    def propose(self, n: int, pace: Pace | None = None) -> Any:
         self._stamps.append(self._clock())
-        return self._inner.propose(n)
+        return self._inner.propose(n, pace)
 
     def read(self, tokens: Tensor) -> Any:
         self._stamps.append(self._clock())

@@ -53,7 +53,7 @@ def pair_config(pair: str, overrides: Sequence[str] = ()) -> RunConfig:
 def held_out_prompts(count: int) -> list[Prompt]:
     """The first of the quickstart's held-out word problems, which no judge was trained on."""
     source = Source("benchmark", "micro", "word", checker="micro", count=count)
-    return list(islice(source.read(), count))
+    return list(islice(source.prompts(), count))
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, device: torch.device) -> Tensor:

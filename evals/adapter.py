@@ -22,6 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from evals.comparison import stream_seed
 from evals.decoders import build_decoder, check_decoders
 from evals.generations import Generation, text_of
+from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.request import longest_sequence, stop_tokens
 from judge_lightning.heads import JudgeHead
 
@@ -43,7 +44,7 @@ class JudgeDecodingLM(TemplateLM):
         pair: A name for ``load_pair``, or what loads the pair when it is first needed.
         decoder: One of ``evals.decoders.DECODERS``.
         judge: A head or its folder; the ``judge`` decoder needs it.
-        draft_length: Draft tokens per cycle.
+        draft_length: Draft tokens per cycle, ``auto`` or a policy.
         max_gen_toks: For tasks that set no limit of their own.
         temperature: 0 is greedy.
         seed: Of sampling.
@@ -63,7 +64,7 @@ class JudgeDecodingLM(TemplateLM):
         *,
         decoder: str = "judge",
         judge: JudgeHead | str | None = None,
-        draft_length: int = 16,
+        draft_length: int | str | DraftLength = 16,
         max_gen_toks: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
@@ -76,7 +77,7 @@ class JudgeDecodingLM(TemplateLM):
         super().__init__()
         check_decoders(["target"] if decoder == "target" else ["target", decoder])
         self.decoder = decoder
-        self.draft_length = int(draft_length)
+        self.draft_length = as_draft_length(draft_length)
         self.max_gen_toks = int(max_gen_toks)
         self.temperature = float(temperature)
         self.seed = int(seed)

@@ -21,6 +21,7 @@ from evals.generations import Generation, ShardFiles, Timing, text_of
 from judge_lightning.court.records import Prompt
 
 if TYPE_CHECKING:
+    from judge_lightning.decoding.draft_length import DraftLength
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import Pair
 
@@ -46,7 +47,7 @@ class Comparison:
     load_pair: Callable[[], Pair]
     load_head: Callable[[], JudgeHead] | None
     decoders: tuple[str, ...]
-    draft_length: int
+    draft_length: int | DraftLength
     max_new_tokens: int
     temperature: float = 0.0
     seed: int = 0
@@ -179,7 +180,13 @@ class Bench:
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
         return generation, Timing(
-            prompt.id, name, seconds, len(new_ids), cycle_seconds, round(compiling, 3)
+            prompt.id,
+            name,
+            seconds,
+            len(new_ids),
+            cycle_seconds,
+            round(compiling, 3),
+            self.comparison.engine,
         )
 
     def _generate(

@@ -10,6 +10,7 @@ from judge_lightning.errors import UserError
 if TYPE_CHECKING:
     from judge_lightning.decoding.autoregressive import AutoregressiveDecoder
     from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.decoding.draft_length import DraftLength
     from judge_lightning.decoding.engine import Engine
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import Pair
@@ -73,13 +74,13 @@ def build_decoder(
     name: str,
     pair: Pair,
     head: JudgeHead | None,
-    draft_length: int,
+    draft_length: int | DraftLength,
     engine: str | Engine = "eager",
 ) -> AutoregressiveDecoder | SpeculativeDecoder:
     """Makes one of ``DECODERS`` over the pair's models.
 
     ``head`` is used, at its own threshold, by ``judge`` alone; ``draft_length`` is the number
-    of tokens proposed per cycle by ``exact`` and ``judge``. ``engine`` is ``eager``,
+    of tokens proposed per cycle by ``exact`` and ``judge``, or a policy. ``engine`` is ``eager``,
     ``compiled``, or one that several decoders share.
 
     Raises:

@@ -42,7 +42,8 @@ class Timing:
     """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle.
 
     ``compile_seconds``, which come on top, are what the engine has spent on compilation since
-    the process's generation before; the first one's include the warm-up's.
+    the process's generation before; the first one's include the warm-up's. ``engine`` ran the
+    models.
     """
 
     prompt_id: str
@@ -51,6 +52,7 @@ class Timing:
     tokens: int
     cycle_seconds: list[float]
     compile_seconds: float = 0.0
+    engine: str = ""
 
 
 R = TypeVar("R", Generation, Timing)

@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from evals.generations import Generation, Timing
 from evals.statistics import proportion
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,28 @@ def decoder_statistics(
         for decoder, rows in chosen.items()
         if rows
     }
+
+
+def spread_evenly(rows: Sequence[T], count: int) -> list[T]:
+    """``count`` of the rows, evenly spread and in their order; all where there are fewer."""
+    count = min(count, len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
+
+
+def differing_answers(
+    answers: Mapping[str, Sequence[Generation]], reference: Mapping[str, Sequence[Generation]]
+) -> list[tuple[str, str]]:
+    """The answers, as (decoder, prompt id), whose tokens are not the reference's to the prompt.
+
+    Both are by decoder; the reference answers at least the same prompts.
+    """
+    differing = []
+    for decoder, rows in answers.items():
+        expected = {row.prompt_id: row.token_ids for row in reference[decoder]}
+        differing += [
+            (decoder, row.prompt_id) for row in rows if row.token_ids != expected[row.prompt_id]
+        ]
+    return differing
 
 
 def accepted_histogram(generations: Sequence[Generation], draft_length: int) -> list[int]:

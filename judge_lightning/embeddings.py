@@ -214,6 +214,8 @@ def _sequences(labelled: LabelledTuple, number: int) -> Iterator[_Sequence]:
         (labelled.correct_ids, labelled.correct_labels),
         (labelled.wrong_ids, labelled.wrong_labels),
     ):
+        if all(label == IGNORED for label in labels):
+            continue  # A guarded continuation has no correct answer beside it.
         ids = [*labelled.prompt_ids, *answer_ids]
         yield _Sequence(ids, labels, len(labelled.prompt_ids), number)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.court.annotators import Tools, check_annotator
@@ -12,13 +15,12 @@ from pipelines.stand_in import seed_of
 
 if TYPE_CHECKING:
     from judge_lightning.court.chat import Chat
+    from judge_lightning.court.records import Prompt
 
 
 def check_annotating(config: RunConfig) -> None:
     """Refuses an annotator or an option that does not exist, and ``llm`` without a model."""
     check_annotator(config.annotate.name, config.annotate.options)
-    if config.annotate.batch_size < 1:
-        raise UserError("annotate.batch_size", "must be positive", "give 1 or more")
     if config.annotate.name == "llm":
         from pipelines.chat import validate_chat
 
@@ -40,18 +42,27 @@ def annotator_settings(config: RunConfig) -> dict[str, Any]:
 
 def annotator_tools(config: RunConfig) -> Tools:
     """The tools of a run. Models are loaded when the annotator first asks for them."""
-    from judge_lightning.court.checkers import check
-
     return Tools(
         tokenizer=load_pair_tokenizer(config),
-        check=check,
+        check=_checker(config),
         load_target=lambda: load_pair_model(config, seed_of(config.pair.target)),
         load_draft=lambda: load_pair_model(config, seed_of(config.pair.draft)),
-        load_chat=lambda: _load_chat(config),
+        load_chat=lambda: _load_chat(config, "annotate.chat", _chat_config(config)),
         options=config.annotate.options,
         seed=config.seed,
         batch_size=config.annotate.batch_size,
     )
+
+
+def _checker(config: RunConfig) -> Callable[[Prompt, str], bool]:
+    """The court's checkers as ``mine`` has them."""
+    from judge_lightning.court.checkers import load_checkers
+
+    load = None
+    if config.mine.checker_chat is not None:
+        load = partial(_load_chat, config, "mine.checker_chat", config.mine.checker_chat)
+    checkers = load_checkers(load, os.cpu_count() or 1, config.mine.allow_code)
+    return checkers.check
 
 
 def _chat_config(config: RunConfig) -> ChatConfig:
@@ -60,7 +71,7 @@ def _chat_config(config: RunConfig) -> ChatConfig:
     return config.annotate.chat
 
 
-def _load_chat(config: RunConfig) -> Chat:
+def _load_chat(config: RunConfig, field: str, chat: ChatConfig) -> Chat:
     from pipelines.chat import load_chat
 
-    return load_chat(config, "annotate.chat", _chat_config(config))
+    return load_chat(config, field, chat)

@@ -26,6 +26,10 @@ from pipelines.config import RunConfig
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
+_GROUP_OVERRIDE = "Config group override must be"
+"""How Hydra's ValueError for ``group=1`` begins; it has no type of its own."""
+
+
 def typed_config(composed: DictConfig) -> RunConfig:
     """The composed configuration as dataclasses.
 
@@ -62,7 +66,7 @@ def as_user_error(error: BaseException) -> UserError | None:
     cause = _omegaconf_cause(error)
     if cause is not None:
         return _unusable_value(cause)
-    if isinstance(error, HydraException):
+    if isinstance(error, HydraException) or _first_line(error).startswith(_GROUP_OVERRIDE):
         return _refused_override(error)
     return None
 
@@ -85,7 +89,7 @@ def _unusable_value(error: OmegaConfBaseException) -> UserError:
     return UserError(key, _first_line(error), "mend that value")
 
 
-def _refused_override(error: HydraException) -> UserError:
+def _refused_override(error: BaseException) -> UserError:
     message = _first_line(error)
     if "Could not override 'exp'" in message:
         return UserError("exp", "an experiment is added, not overridden", "write +exp=NAME")

@@ -47,21 +47,30 @@ class PairConfig:
 
 @dataclass
 class SourceConfig:
-    """One source of prompts. ``kind``: ``micro``, ``jsonl`` or ``hub``."""
+    """One source of prompts (docs/prompts.md): a format, and files or a Hub data set in it."""
 
-    kind: str = MISSING
+    format: str = MISSING
+    """A module of ``judge_lightning/court/sources/formats/``."""
     family: str = MISSING
     split: str | None = None
     """Force all of the source's prompts into one split (``eval`` keeps it out of the court)."""
     count: int = 0
     """0 takes everything."""
     path: str | None = None
+    """A local file, or several by a pattern; else ``hub``."""
+    hub: str | None = None
+    """A Hub data set by name, or a folder that is laid out like one."""
     subset: str | None = None
     hub_split: str = "train"
+    revision: str | None = None
     prompt_field: str = "prompt"
+    """Likewise ``reference_field``: for the format ``jsonl``."""
     reference_field: str = "reference"
-    checker: str = "final_number"
-    """``micro``, ``final_number``, ``multiple_choice`` or ``exact``."""
+    checker: str | None = None
+    """Who says whether an answer is right: a file of ``judge_lightning/court/checkers/``; None: the
+    format's own. ``none``: the answers are never checked, nor mined."""
+    licence: str | None = None
+    """For the dataset card, where the format does not know it."""
 
 
 @dataclass
@@ -104,8 +113,9 @@ class ChatConfig:
     model: str = "target"
     """Local: ``target``, ``draft`` or a model path; endpoint: the name that it serves."""
     base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; the key itself is never configured."""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    """The environment variable that holds the key, which itself is never configured; None: the
+    server asks for none."""
     concurrency: int = 8
     """*(free)* Requests at a time."""
     retries: int = 5
@@ -122,7 +132,8 @@ class DrafterConfig:
     """Who writes the wrong answers.
 
     ``kind`` ``local``: ``model`` is ``draft``, ``target`` or a model path. ``endpoint``: the model
-    behind ``endpoint``. ``text``: answers that exist already, in the JSON Lines file ``path``.
+    behind ``endpoint``. ``text``: answers that exist already, in the JSON Lines file ``path``;
+    fields may be dotted paths (``*.solution``: the field of every object in the line).
     """
 
     kind: str = "local"
@@ -154,6 +165,8 @@ class MineConfig:
     """Prompt and answer together have at most this many tokens; 0: what the target can read."""
     checker_chat: ChatConfig | None = None
     """Who decides about answers whose checker is ``prompted``."""
+    allow_code: bool = False
+    """*(free)* Agrees to running generated code, for ``unit_tests`` (docs/sandbox.md)."""
 
 
 @dataclass
@@ -166,16 +179,22 @@ class AnnotateConfig:
     """Who marks mistakes for the annotator ``llm``."""
     check_right: bool = True
     """Whether right answers are looked at too, and left out where they hold a mistake."""
-    reviews: list[str] = field(default_factory=list)
-    """Files of people's decisions, which overrule the annotator's."""
-    guarded: str | None = None
-    """A JSON Lines file of continuations that must never be accepted, merged as mistakes."""
     batch_size: int = 32
     """*(free)*"""
     after_mistake: str = "ignored"
     """What follows the first mistake: ``ignored`` or ``wrong`` (labelled 0)."""
+
+
+@dataclass
+class DatasetConfig:
+    """What of the annotated tuples becomes the data set, and what is added."""
+
     maximum_tuples: int = 0
     """0 keeps all."""
+    reviews: list[str] = field(default_factory=list)
+    """Files of people's decisions, which overrule the annotator's."""
+    guarded: str | None = None
+    """A JSON Lines file of continuations that must never be accepted, merged as mistakes."""
 
 
 @dataclass
@@ -225,7 +244,16 @@ class EngineConfig:
     """*(free)* ``eager``, ``compiled``, or ``auto``: compiled where the CPU decodes greedily and a
     C++ compiler is at hand. Both write the same tokens; as between devices, a judge's
     probabilities may differ in the sixth digit."""
-    draft_length: int = 16
+    draft_length: int | str = 16
+    """Tokens proposed per cycle, or ``auto``: as many as are worth it, block by block."""
+    longest_draft: int = 32
+    """Most tokens of a block; for ``auto``."""
+    draft_cost: float = 0.1
+    """One more proposed token in units of a target pass (``benchmarks.adaptive_length`` measures
+    it); for ``auto``."""
+    look_every: int = 1
+    """``auto`` may end a block after every so many tokens. On a GPU each look at the draft's
+    confidence waits for the device: 4 costs little there."""
     max_new_tokens: int = 200
     temperature: float = 0.0
     device: str = "auto"
@@ -235,6 +263,21 @@ class EngineConfig:
     shard_size: int = 32
     judge_path: str | None = None
     """Decode with this judge folder instead of the trained one."""
+
+
+@dataclass
+class SpeedConfig:
+    """Speed measured apart, on a stand-in for the run's pair (docs/standins.md)."""
+
+    name: str = MISSING
+    pair: PairConfig | None = None
+    """The shapes that the run's own models wear; None, or a run whose pair is a stand-in, takes
+    speed from the decode stage."""
+    prompts: int = 10
+    """How many of the held-out headline prompts, spread evenly; all where there are fewer."""
+    engine: str = "eager"
+    """*(free)* As ``engine.kind``; all decoders have the same."""
+    shard_size: int = 5
 
 
 @dataclass
@@ -308,7 +351,8 @@ class RunConfig:
     stages: list[str] | None = None
     """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
     pipeline: str = "judge"
-    """The graph: ``judge`` (prompts to report) or ``pretrain`` (train the micro models)."""
+    """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set) or ``pretrain``
+    (train the micro models)."""
     dry_run: bool = False
     seed: int = 0
     artifacts_dir: str = "artifacts"
@@ -317,11 +361,13 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     mine: MineConfig = field(default_factory=MineConfig)
     annotate: AnnotateConfig = field(default_factory=AnnotateConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)

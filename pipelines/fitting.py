@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from judge_lightning.errors import UserError
-from pipelines.config import ModelConfig, RunConfig
-from pipelines.stand_in import described
+from pipelines.config import ModelConfig, RunConfig, SpeedConfig
+from pipelines.stand_in import described, timed_run
 from pipelines.workloads import LOADING_STAGES, plan_stages, run_machine
 
 if TYPE_CHECKING:
@@ -133,6 +133,10 @@ def _changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
     if machine.is_gpu and len(machine.memory) > 1 and not _uses_all(target):
         free += [(f"pair.{role}.device_map", "auto") for role in ("target", "draft")]
         yield change("spread over all devices, same results", *free)
+    if timed_run(config) is not None:
+        same = change("no stand-in for the speed, as the report will say", *free)
+        own = replace(same.config, speed=SpeedConfig(name="none"))
+        yield replace(same, settings=(*same.settings, "speed=none"), config=own)
     rows = max(config.mine.batch_size, config.embed.batch_size)
     smaller: list[tuple[str, object]] = []
     while rows > 1:

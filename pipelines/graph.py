@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from judge_lightning.errors import UserError
 from pipelines.stage import Stage
 
-FINAL_STAGE = {"judge": "report", "pretrain": "pretrain"}
+FINAL_STAGE = {"judge": "report", "court": "dataset", "pretrain": "pretrain"}
 """The stage that each pipeline exists for: everything that it needs is part of the pipeline."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
-from pipelines.stand_in import described, model_fingerprint
+from pipelines.stand_in import described, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from judge_lightning.models.pair import ModelSource, Pair
 
 _LAYER_FIELDS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_LENGTH_FIELDS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 _WIDTH_FIELDS = ("hidden_size", "n_embd", "d_model", "dim")
 
 
@@ -39,8 +41,34 @@ def pair_settings(pair: PairConfig) -> dict[str, Any]:
     return {
         "target": model_settings(pair.target),
         "draft": model_settings(pair.draft),
-        "chat_template": _digest(pair.chat_template) if pair.chat_template else None,
+        "chat_template": template_digest(pair),
     }
+
+
+def template_digest(pair: PairConfig) -> str | None:
+    """Identifies the chat template where the pair brings its own.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    return _digest(pair.chat_template) if pair.chat_template else None
+
+
+def named_model(config: RunConfig, name: str) -> ModelConfig:
+    """The model that a drafter or a chat means: ``target``, ``draft``, or a model's path.
+
+    A stand-in speaks as its seed does.
+    """
+    if name in ("target", "draft"):
+        return seed_of(config.pair.target if name == "target" else config.pair.draft)
+    return replace(ModelConfig(), path=name, dtype=config.pair.draft.dtype)
+
+
+def target_context(config: RunConfig) -> int:
+    """How many tokens the target can read, from its description; 0 when not known."""
+    shape = described(seed_of(config.pair.target))
+    shape = {**shape, **(shape.get("text_config") or {})}
+    return next((int(shape[name]) for name in _LENGTH_FIELDS if shape.get(name)), 0)
 
 
 def target_shape(config: RunConfig) -> tuple[int, int] | None:

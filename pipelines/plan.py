@@ -65,16 +65,19 @@ class Plan:
 def make_plan(config: RunConfig, order: list[Stage], store: ArtifactStore) -> Plan:
     """Computes every key and looks each one up. Reads no model and changes nothing.
 
+    A stage that the configuration does not want is no part of the plan.
+
     Raises:
         UserError: An unknown stage is requested, or what a stage reads from outside the
             store (a data file, model weights) cannot be read.
     """
+    order = [stage for stage in order if stage.wanted(config)]
     names = selected_names(config.stages, order)
     keys: dict[str, str] = {}
     planned: list[PlannedStage] = []
     for stage in order:
         settings = stage.settings(config)
-        inputs = {name: keys[name] for name in stage.reads}
+        inputs = {name: keys[name] for name in stage.reads if name in keys}
         try:
             key = artifact_key(stage.name, stage.version, settings, inputs)
         except (TypeError, ValueError) as error:
@@ -99,12 +102,12 @@ def require_inputs(plan: Plan) -> None:
         planned = plan[name]
         if planned.selected or planned.state is State.CACHED or name in missing:
             return
-        for read in planned.stage.reads:
+        for read in planned.inputs:
             visit(read)
         missing.append(name)
 
     for planned in plan.to_run:
-        for read in planned.stage.reads:
+        for read in planned.inputs:
             visit(read)
     if missing:
         selection = [p.name for p in plan.stages if p.selected or p.name in missing]

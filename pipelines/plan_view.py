@@ -13,7 +13,7 @@ from pipelines.config import RunConfig
 from pipelines.fitting import fit_of, in_gib, try_changes
 from pipelines.plan import SHORT_KEY, Plan, PlannedStage
 from pipelines.preflight import ModelSizes, disk_needs, in_bytes, model_sizes
-from pipelines.stand_in import describe_stand_in
+from pipelines.stand_in import describe_stand_in, timed_run
 from pipelines.store import State
 from pipelines.workloads import LOADING_STAGES, run_machine
 
@@ -30,15 +30,23 @@ def print_plan(plan: Plan, config: RunConfig) -> None:
     console = Console(
         width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
     )
-    pair = f" on pair [bold]{config.pair.name}[/]" if config.pipeline == "judge" else ""
+    pair = f" on pair [bold]{config.pair.name}[/]" if config.pipeline != "pretrain" else ""
     console.print(f"[bold]{config.exp}[/]{pair}: the plan; nothing is run")
     console.print(stage_table(plan))
     console.print(f"{len(plan.to_run)} of {len(plan.selected)} stages would run")
-    if stand_in := describe_stand_in(config.pair) if config.pipeline == "judge" else "":
+    if stand_in := describe_stand_in(config.pair) if config.pipeline != "pretrain" else "":
         console.print(f"a stand-in: {stand_in}", soft_wrap=True)
-    sizes = model_sizes(config.pair) if config.pipeline == "judge" else {}
+    timed = timed_run(config)
+    if timed is not None:
+        console.print(
+            f"speed from a stand-in, {timed.pair.name}, on at most {config.speed.prompts} prompts:"
+            f" {describe_stand_in(timed.pair)}",
+            soft_wrap=True,
+        )
+    sizes = model_sizes(config.pair) if config.pipeline != "pretrain" else {}
     if sizes:
-        console.print(model_table(sizes))
+        worn = model_sizes(timed.pair) if timed is not None else {}
+        console.print(model_table(sizes | {f"{role} (speed)": size for role, size in worn.items()}))
         total = in_bytes(sum(size.weights for _, size in sizes.values()))
         console.print(f"{total} of weights in memory for both models")
     for need in disk_needs(config, plan, sizes):

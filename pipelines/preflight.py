@@ -63,7 +63,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     check_tracking(config.tracking)
     check_writable("artifacts_dir", Path(config.artifacts_dir))
     check_writable("output_dir", Path(config.output_dir))
-    if config.pipeline == "judge":
+    if config.pipeline != "pretrain":
         check_stand_ins(config.pair)
         check_loading(config)
     for planned in plan.to_run:
@@ -72,7 +72,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
         # A pair of local folders, the embedded one above all, is spared the import of torch.
         sizes = model_sizes(config.pair) if plan.to_run and _is_on_the_hub(config) else {}
         check_disk_space(disk_needs(config, plan, sizes))
-        if config.pipeline == "judge":
+        if config.pipeline != "pretrain":
             check_memory(config, [planned.name for planned in plan.to_run])
 
 
@@ -132,7 +132,7 @@ def _is_on_the_hub(config: RunConfig) -> bool:
     from judge_lightning.models.location import locate
 
     pair = config.pair
-    return config.pipeline == "judge" and any(
+    return config.pipeline != "pretrain" and any(
         isinstance(locate(model.path), str) for model in (pair.target, pair.draft)
     )
 

@@ -84,7 +84,8 @@ def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFo
     def on_done(result: StageResult) -> None:
         folder.stage_done(result.planned, cached=result.cached, seconds=result.seconds)
         print(result.line(width), flush=True)
-        if (result.artifact.path / TERMINAL).is_file():
+        last = result.planned is plan.selected[-1]
+        if last and (result.artifact.path / TERMINAL).is_file():
             tracker.summary(folder.take_report(result.artifact.path), folder.path / REPORT)
             table = (result.artifact.path / TERMINAL).read_text(encoding="utf-8").strip("\n")
             print(f"\n{table}\n", flush=True)

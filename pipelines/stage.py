@@ -52,7 +52,11 @@ class Stage(ABC):
     version: ClassVar[int] = 1
     """Raised when the meaning of the stage's output changes."""
     reads: ClassVar[tuple[str, ...]] = ()
-    """The stages whose artifacts this one reads."""
+    """The stages whose artifacts this one reads, as far as the run has them (``wanted``)."""
+
+    def wanted(self, config: RunConfig) -> bool:
+        """Whether the run has this stage at all; what reads it does without where it has not."""
+        return True
 
     @abstractmethod
     def settings(self, config: RunConfig) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from judge_lightning.errors import UserError
 from judge_lightning.models.fingerprint import fingerprint
 from judge_lightning.models.location import locate
 from judge_lightning.models.shape import LlamaShape, grown_fingerprint
-from pipelines.config import ModelConfig, PairConfig
+from pipelines.config import ModelConfig, PairConfig, RunConfig
 
 
 def seed_of(model: ModelConfig) -> ModelConfig:
@@ -31,6 +31,25 @@ def describe_stand_in(pair: PairConfig) -> str:
         for role, model in _models(pair)
         if model.grow is not None
     )
+
+
+def timed_run(config: RunConfig) -> RunConfig | None:
+    """The run whose speed is measured in place of this one's: its models in a stand-in's shapes.
+
+    The models are the run's own, so the tokens are the same whatever the pair. None where speed
+    is that of the run's pair: no stand-in is configured for it, or it is one itself.
+    """
+    worn = config.speed.pair
+    if worn is None or describe_stand_in(config.pair):
+        return None
+    pair = replace(
+        config.pair,
+        name=worn.name,
+        target=_dressed(config.pair.target, worn.target),
+        draft=_dressed(config.pair.draft, worn.draft),
+    )
+    engine = replace(config.engine, kind=config.speed.engine, shard_size=config.speed.shard_size)
+    return replace(config, pair=pair, engine=engine)
 
 
 def model_fingerprint(model: ModelConfig) -> str:
@@ -81,6 +100,10 @@ def grow_judge(folder: Path, target: ModelConfig, into: Path) -> Path:
     grown = grow_head(head, target.grow, _seed_shape(target), target=model_fingerprint(target))
     grown.save_pretrained(into)
     return into
+
+
+def _dressed(model: ModelConfig, worn: ModelConfig) -> ModelConfig:
+    return replace(worn, path=model.path, revision=model.revision, shape=model.shape)
 
 
 def _seed_shape(model: ModelConfig) -> LlamaShape:

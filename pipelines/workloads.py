@@ -6,15 +6,16 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from judge_lightning.errors import UserError
+from pipelines.authors import writing_roles
 from pipelines.config import ModelConfig, RunConfig
-from pipelines.stand_in import seed_of
+from pipelines.stand_in import seed_of, timed_run
 
 if TYPE_CHECKING:
     from judge_lightning.models.machine import Machine
     from judge_lightning.models.memory_plan import MemoryPlan, SizedModel, Workload
     from judge_lightning.models.size import ModelSize
 
-LOADING_STAGES = frozenset({"mine", "embed", "decode", "evaluate"})
+LOADING_STAGES = frozenset({"mine", "embed", "decode", "speed", "evaluate"})
 """The stages that load a model of the pair."""
 
 
@@ -47,12 +48,15 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
     plans = []
     if "mine" in stages:
         for role, model in (("target", config.pair.target), ("draft", config.pair.draft)):
-            plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
+            if role in writing_roles(config):
+                plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
     if "embed" in stages:
         plans.append(plan_memory(_embed(config), machine))
     if "decode" in stages or "evaluate" in stages:
-        workers, part = _workers(config, machine)
-        plans.append(plan_memory(_decode(config, 1 if machine.is_gpu else workers), part))
+        plans.append(_plan_decoding(config, machine, "decode"))
+    timed = timed_run(config)
+    if "speed" in stages and timed is not None:
+        plans.append(_plan_decoding(timed, machine, "speed"))
     return plans
 
 
@@ -100,17 +104,25 @@ def _embed(config: RunConfig) -> Workload:
     )
 
 
-def _decode(config: RunConfig, copies: int) -> Workload:
+def _plan_decoding(config: RunConfig, machine: Machine, stage: str) -> MemoryPlan:
+    from judge_lightning.models.memory_plan import plan_memory
+
+    workers, part = _workers(config, machine)
+    return plan_memory(_decode(config, stage, 1 if machine.is_gpu else workers), part)
+
+
+def _decode(config: RunConfig, stage: str, copies: int) -> Workload:
     """One prompt at a time with both models; without GPUs each process has its own."""
     from judge_lightning.models.memory_plan import Workload
+    from pipelines.draft_length import draft_length_of
 
     return Workload(
-        "decode",
+        stage,
         {"target": _sized(config.pair.target), "draft": _sized(config.pair.draft)},
         rows=1,
         prompt=config.launch.prompt_tokens,
         new_tokens=config.engine.max_new_tokens,
-        draft_length=config.engine.draft_length,
+        draft_length=draft_length_of(config.engine).longest,
         copies=copies,
     )
 

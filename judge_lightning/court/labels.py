@@ -27,35 +27,74 @@ class MarkedTokens:
     mistake: tuple[int, int]
 
 
-def token_spans(
-    tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]
-) -> list[tuple[int, int]]:
-    """The half-open character range of every token in the answer's decoded text.
+class TokenSpans:
+    """The half-open character range of every token in an answer's decoded text.
 
     The ids are the ones that were generated; encoding the text again could split it
     otherwise. Special tokens have an empty range. A token that holds some bytes of a
-    character has that whole character in its range.
+    character has that whole character in its range. What single tokens decode to is kept,
+    because a court asks for the same few thousand tokens millions of times.
     """
-    ids = list(token_ids)
-    text = answer_text(tokenizer, ids)
-    pieces = [answer_text(tokenizer, [token]) for token in ids]
-    if "".join(pieces) == text:
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._special = set(tokenizer.all_special_ids)
+        self._pieces: dict[int, str] = {}
+
+    def __call__(self, token_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """One range per token."""
+        ids = list(token_ids)
+        text = answer_text(self._tokenizer, ids)
+        ends = self._ends_by_pieces(ids, text) or self._ends_by_prefixes(ids, text)
+        spans = [(start, max(start, end)) for start, end in pairwise(ends)]
+        special = self._special
+        for place in range(len(spans) - 2, -1, -1):
+            start, end = spans[place]
+            if start == end and ids[place] not in special and ids[place + 1] not in special:
+                spans[place] = (start, spans[place + 1][1])
+        return spans
+
+    def _ends_by_pieces(self, ids: list[int], text: str) -> list[int] | None:
+        """Where each token ends, if the text is what its tokens decode to by themselves.
+
+        Tokens that share a character are decoded together, and all but the last of them end
+        where it begins.
+        """
         ends = [0]
-        for piece in pieces:
+        waiting: list[int] = []
+        for token in ids:
+            waiting.append(token)
+            piece = (
+                self._piece(token) if len(waiting) == 1 else answer_text(self._tokenizer, waiting)
+            )
+            if piece.endswith(_UNFINISHED_CHARACTER) and not text.startswith(piece, ends[-1]):
+                ends.append(ends[-1])
+                continue
+            if not text.startswith(piece, ends[-1]):
+                return None
             ends.append(ends[-1] + len(piece))
-    else:
-        # Some tokenizers write a token differently at the start of a text, and a character
-        # may be spread over tokens: what a prefix decodes to is then the only truth.
-        prefixes = (answer_text(tokenizer, ids[:end]) for end in range(len(ids) + 1))
+            waiting = []
+        return ends if ends[-1] == len(text) else None
+
+    def _piece(self, token: int) -> str:
+        if token not in self._pieces:
+            self._pieces[token] = answer_text(self._tokenizer, [token])
+        return self._pieces[token]
+
+    def _ends_by_prefixes(self, ids: list[int], text: str) -> list[int]:
+        """Some tokenizers write a token differently at the start of a text: what a prefix
+        decodes to is then the only truth."""
+        prefixes = (answer_text(self._tokenizer, ids[:end]) for end in range(len(ids) + 1))
         ends = [min(len(p.rstrip(_UNFINISHED_CHARACTER)), len(text)) for p in prefixes]
         ends[-1] = len(text)
-    special = set(tokenizer.all_special_ids)
-    spans = [(start, max(start, end)) for start, end in pairwise(ends)]
-    for place in range(len(spans) - 2, -1, -1):
-        start, end = spans[place]
-        if start == end and ids[place] not in special and ids[place + 1] not in special:
-            spans[place] = (start, spans[place + 1][1])
-    return spans
+        return ends
+
+
+def token_spans(
+    tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]
+) -> list[tuple[int, int]]:
+    """``TokenSpans`` of one answer."""
+    return TokenSpans(tokenizer)(token_ids)
 
 
 def mark_mistake(

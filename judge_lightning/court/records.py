@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +55,9 @@ class Answer:
 class LabelledTuple:
     """A right and a wrong answer to one prompt, with a label for every answer token.
 
-    ``prompt_ids`` is the prompt as the target reads it (chat template applied).
+    ``prompt`` is the question, ``prompt_ids`` the prompt as the target reads it (chat template
+    applied). ``drafter`` wrote the wrong answer, ``correct_author`` the right one; ``source`` is
+    where the prompt comes from.
     ``mistake_characters`` and ``mistake_tokens`` are half-open ranges in the wrong answer.
     Labels: 1 correct, 0 mistake, ``IGNORED`` neither; one per token of the answer.
     """
@@ -75,6 +77,9 @@ class LabelledTuple:
     mistake_tokens: tuple[int, int]
     confidence: float
     evidence: str
+    prompt: str = ""
+    source: str = ""
+    correct_author: str = ""
 
 
 R = TypeVar("R", Prompt, Answer, LabelledTuple)
@@ -85,7 +90,7 @@ def write_records(path: Path, records: Iterable[R]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(asdict(record), ensure_ascii=False, sort_keys=True) + "\n")
+            file.write(json.dumps(vars(record), ensure_ascii=False, sort_keys=True) + "\n")
             count += 1
     return count
 

@@ -6,16 +6,13 @@ prompt, the tokens, its number and the seed: not on what else is tried with it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from judge_lightning.court.annotators import Case
-from judge_lightning.court.drafters import stop_tokens, write_batch
+from judge_lightning.court.batches import BatchWriter, Continuation, positions_of, stop_tokens
 from judge_lightning.court.prompting import answer_text, render_prompt
 from judge_lightning.court.records import Prompt
 
@@ -78,11 +75,12 @@ class Recovery:
         check: Callable[[Prompt, str], bool],
         tries: Tries,
     ) -> None:
-        self._model = model
         self._tokenizer = tokenizer
         self._check = check
         self._tries = tries
         self._stops = stop_tokens(model, tokenizer)
+        self._positions = positions_of(model)
+        self._writer = BatchWriter(model, self._stops, tries.batch_size)
         self._retraction = _retraction(
             RETRACTIONS if tries.retractions is None else tries.retractions
         )
@@ -96,14 +94,11 @@ class Recovery:
             for beginning in beginnings
             if (beginning.prompt.id, beginning.token_ids) not in self._known
         }
-        # Beginnings of similar length share a batch.
         rows = [(b, n) for b in missing.values() for n in range(self._tries.rollouts)]
-        rows.sort(key=lambda row: len(self._ids(row[0])))
-        for start in range(0, len(rows), self._tries.batch_size):
-            batch = rows[start : start + self._tries.batch_size]
-            for (beginning, _), ending in zip(batch, self._write(batch), strict=True):
-                key = (beginning.prompt.id, beginning.token_ids)
-                self._known.setdefault(key, []).append(ending)
+        asked = [self._asked(beginning, number) for beginning, number in rows]
+        for (beginning, _), tokens in zip(rows, self._writer.write(asked), strict=True):
+            key = (beginning.prompt.id, beginning.token_ids)
+            self._known.setdefault(key, []).append(self._ending(beginning, tokens))
         return [self._known[b.prompt.id, b.token_ids] for b in beginnings]
 
     def shares(self, beginnings: Sequence[Beginning]) -> list[float]:
@@ -129,23 +124,14 @@ class Recovery:
             self._prompt_ids[prompt.id] = render_prompt(self._tokenizer, prompt.text)
         return [*self._prompt_ids[prompt.id], *beginning.token_ids]
 
-    def _write(self, rows: Sequence[tuple[Beginning, int]]) -> list[Ending]:
+    def _asked(self, beginning: Beginning, number: int) -> Continuation:
+        ids = self._ids(beginning)
         tries = self._tries
-        ids = [self._ids(beginning) for beginning, _ in rows]
-        limit = max(1, min(tries.max_new_tokens, self._context() - max(map(len, ids))))
-        randoms = None
-        if tries.temperature > 0:
-            draws = [self._random_numbers(beginning, n) for beginning, n in rows]
-            randoms = torch.stack(draws)
-        written = write_batch(
-            self._model,
-            ids,
-            self._stops,
-            max_new_tokens=limit,
-            temperature=tries.temperature,
-            randoms=randoms,
-        )
-        return [self._ending(row[0], tokens) for row, tokens in zip(rows, written, strict=True)]
+        room = tries.max_new_tokens
+        if self._positions:
+            room = min(room, self._positions - len(ids))
+        name = f"{tries.seed}:try:{beginning.prompt.id}:{beginning.token_ids}:{number}"
+        return Continuation(ids, max(1, room), tries.temperature, name)
 
     def _ending(self, beginning: Beginning, token_ids: list[int]) -> Ending:
         text = answer_text(self._tokenizer, [*beginning.token_ids, *token_ids])
@@ -155,16 +141,6 @@ class Recovery:
             right=self._check(beginning.prompt, text),
             retracts=bool(beginning.token_ids) and self._retraction.match(added) is not None,
         )
-
-    def _context(self) -> int:
-        text = self._model.config.get_text_config(decoder=True)
-        return int(getattr(text, "max_position_embeddings", 0) or 1 << 30)
-
-    def _random_numbers(self, beginning: Beginning, number: int) -> torch.Tensor:
-        name = f"{self._tries.seed}:{beginning.prompt.id}:{beginning.token_ids}:{number}"
-        digest = hashlib.sha256(name.encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-        return torch.rand(self._tries.max_new_tokens, generator=generator)
 
 
 def _retraction(phrases: Sequence[str]) -> re.Pattern[str]:

@@ -35,17 +35,37 @@ class Rejected:
     record: str = ""
 
 
+class RejectedFile:
+    """A file of rejected records that is written one by one; it exists even when empty.
+
+    A context manager. ``count`` is how many were written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.count = 0
+        self._file = path.open("w", encoding="utf-8")
+
+    def __enter__(self) -> RejectedFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, one: Rejected) -> None:
+        """Adds one JSON object on a line."""
+        row = asdict(one)
+        row["record"] = one.record[:_LONGEST_RECORD]
+        # ASCII, because what is wrong with a record may be its characters.
+        self._file.write(json.dumps(row, sort_keys=True) + "\n")
+        self.count += 1
+
+
 def write_rejected(path: Path, rejected: Iterable[Rejected]) -> int:
     """Writes one JSON object a line, always a file, and returns how many there were."""
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with RejectedFile(path) as file:
         for one in rejected:
-            row = asdict(one)
-            row["record"] = one.record[:_LONGEST_RECORD]
-            # ASCII, because what is wrong with a record may be its characters.
-            file.write(json.dumps(row, sort_keys=True) + "\n")
-            count += 1
-    return count
+            file.write(one)
+    return file.count
 
 
 def read_rejected(path: Path) -> Iterator[Rejected]:

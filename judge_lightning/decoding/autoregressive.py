@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from time import perf_counter
 
 import torch
@@ -16,6 +17,7 @@ from judge_lightning.decoding.request import (
     distribution,
     draw,
     make_request,
+    nan_logits,
 )
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 
@@ -69,11 +71,14 @@ class AutoregressiveDecoder:
             for _ in range(request.end - request.prompt.shape[1]):
                 logits = monologue.read(tokens)  # (1, V)
                 if request.temperature > 0:
-                    tokens = draw(distribution(logits, request.temperature), request.generator)
-                    tokens = tokens.unsqueeze(0)
+                    p = distribution(logits, request.temperature)
+                    peak, tokens = p[:, :1], draw(p, request.generator).unsqueeze(0)
                 else:
-                    tokens = logits.argmax(-1, keepdim=True)
+                    peak, tokens = logits.max(-1, keepdim=True)
                 token = int(tokens)
+                if isnan(peak):
+                    problem = f"{type(self.model).__name__} gives logits that are NaN"
+                    raise nan_logits("pair", problem)
                 ended = perf_counter()
                 trace.cycles.append(Cycle([], 0, [], None, token, ended - started))
                 started = ended

@@ -19,18 +19,12 @@ class CachedModel:
     and without padding there is nothing to mask but the future.
 
     Raises:
-        UserError: The model's cache cannot forget tokens (recurrent layers).
+        UserError: See ``croppable_cache``.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._cache = DynamicCache(config=model.config)
-        if not self._cache.is_croppable:
-            raise UserError(
-                "pair",
-                f"{type(model).__name__} has layers whose state cannot be rolled back",
-                "use models with attention layers only",
-            )
+        self._cache = croppable_cache(model)
         if any(self._cache.is_sliding):
             # Otherwise what slides out of the window is lost for a rollback.
             self._cache.activate_past_recording()
@@ -46,9 +40,10 @@ class CachedModel:
             output: Any = self._model(
                 tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep
             )
+            logits: Tensor = output.logits[0]
         else:
             output = self._model(tokens, past_key_values=self._cache, use_cache=True)
-        logits: Tensor = output.logits[0, -keep:]
+            logits = output.logits[0, -keep:]
         return logits
 
     def forget_after(self, length: int) -> None:
@@ -57,10 +52,31 @@ class CachedModel:
         Called after every cycle, even when nothing is dropped: sliding layers then drop what
         left their window.
         """
+        if self.length == 0:  # Layers that never read anything have nothing to crop.
+            return
         surplus = max(0, self.length - length)
         # A negative count is what transformers removes from the end.
         self._cache.crop(-surplus)
         self.length -= surplus
+
+
+def croppable_cache(model: PreTrainedModel) -> DynamicCache:
+    """An empty cache for a model.
+
+    Raises:
+        UserError: The model keeps no keys and values, or cannot forget tokens (recurrent layers).
+    """
+    name = type(model).__name__
+    cache = DynamicCache(config=model.config)
+    if not cache.is_croppable:
+        problem = f"{name} has layers whose state cannot be rolled back"
+        raise UserError("pair", problem, "use models with attention layers only")
+    parameters = inspect.signature(model.forward).parameters
+    # A wrapper of another library may pass on whatever it is given.
+    if isinstance(model, PreTrainedModel) and "past_key_values" not in parameters:
+        problem = f"{name} keeps no cache of keys and values"
+        raise UserError("pair", problem, "use a decoder that does")
+    return cache
 
 
 def input_device(model: PreTrainedModel) -> torch.device:

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.cached_model import croppable_cache
 from judge_lightning.decoding.compiler import compiler_problem, keep_compiled_code
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
     longest_sequence,
+    nan_logits,
     room_for_proposals,
     vocabulary_size,
 )
@@ -27,6 +30,12 @@ BUCKET = 256
 """Static lengths are multiples of it, so that a longer prompt seldom needs new graphs."""
 LONGEST_GRAPH = 7
 """Draft steps in one graph at most."""
+ADAPTIVE_GRAPH = 5
+"""Draft steps in one graph where a block may end after every call: a call costs about as much
+beside its steps as one of them does, and on average half of the last call is for nothing."""
+ADAPTIVE_WIDTHS = (8, 16)
+"""Tokens that the target reads at once where blocks are shorter than the longest. Each width is
+a graph of the whole target, which takes long to compile."""
 
 
 class CompiledEngine:
@@ -68,7 +77,7 @@ class CompiledEngine:
         self.admit_alone(roles.draft)
         if roles.layer is not None:
             self._layers[id(roles.target)].add(roles.layer)
-        steps, calls = steps_and_calls(roles.draft_length + 1)
+        steps, calls = _steps_and_calls(roles)
         self._padding = max(self._padding, steps * calls)
 
     def admit_alone(self, model: PreTrainedModel) -> None:
@@ -77,6 +86,7 @@ class CompiledEngine:
             problem = f"compiled does not run {type(model).__name__} on several devices"
             raise UserError("engine", problem, REMEDY)
 
+        croppable_cache(model)
         static_cache(model, 1)
 
     def prepare(self, roles: Roles, request: Request) -> None:
@@ -102,16 +112,15 @@ class CompiledEngine:
         yield CompiledMonologue(self._static("target", model, request.end))
 
     def _pair(self, roles: Roles, request: Request) -> tuple[_Target, _Draft]:
-        count = roles.draft_length + 1
-        steps, calls = steps_and_calls(count)
+        steps, calls = _steps_and_calls(roles)
         target = self._static("target", roles.target, request.end)
         draft = self._static("draft", roles.draft, request.end)
         layers = sorted(self._layers[id(roles.target)])
         place = None if roles.layer is None else layers.index(roles.layer)
         vocabulary = vocabulary_size(roles.target)
         return (
-            _Target(target, target.verify_graph(count, layers), place),
-            _Draft(draft, draft.steps_graph(steps, vocabulary), steps, calls),
+            _Target(target, {w: target.verify_graph(w, layers) for w in _widths(roles)}, place),
+            _Draft(draft, draft.steps_graph(steps, vocabulary, roles.adaptive), steps, calls),
         )
 
     def _static(self, role: str, model: PreTrainedModel, end: int) -> StaticModel:
@@ -138,9 +147,14 @@ class CompiledEngine:
 @dataclass(frozen=True, slots=True)
 class _Target:
     model: StaticModel
-    verify: Graph
+    graphs: dict[int, Graph]
+    """By the number of tokens that they read, the narrowest first."""
     layer_place: int | None
-    """Where among the graph's layers the verifier's stands."""
+    """Where among the graphs' layers the verifier's stands."""
+
+    def width_for(self, count: int) -> int:
+        """Of the narrowest graph that reads ``count`` tokens."""
+        return next(width for width in self.graphs if width >= count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +168,16 @@ class _Draft:
 class CompiledSpeculation:
     """``Speculation`` over two static caches.
 
-    Blocks always have M tokens: where fewer have room, the rest is drafted and read like the
-    others, and ignored.
+    Blocks have M tokens: where fewer have room, the rest is drafted and read like the others, and
+    ignored. A pace ends the drafting with a call of the draft's graph, and the block where it
+    wants within that call, so that the eager engine writes the same.
     """
 
     def __init__(self, target: _Target, draft: _Draft, roles: Roles, request: Request) -> None:
         self._target, self._draft = target, draft
         self._roles = roles
         self._end = request.end
+        self._peaks: list[Tensor] = []
         n = request.prompt.shape[1]
         size = request.end + roles.draft_length
         self.tokens = torch.zeros((1, size), dtype=torch.long, device=target.model.device)
@@ -170,7 +186,7 @@ class CompiledSpeculation:
         if self._room(n):
             draft.model.prefill(self.tokens[0, : max(0, n - 2)])
 
-    def propose(self, n: int) -> tuple[int, None]:
+    def propose(self, n: int, pace: Pace | None = None) -> tuple[int, None]:
         """Drafts the block, past an EOS too: what follows one is cut off later.
 
         The token before the last decided one is read again: after a block that was kept whole
@@ -185,24 +201,41 @@ class CompiledSpeculation:
         positions = draft.model.position[n - 1 : n - 2 + draft.steps * draft.calls]
         # A copy, because a graph must not be given the same tensor twice.
         positions.insert(0, draft.model.position[before].clone())
-        blocks = [draft.read_on(decided[:1], decided[-1:], positions[: draft.steps])]
-        for start in range(draft.steps, len(positions), draft.steps):
+        blocks: list[Tensor] = []
+        self._peaks = []
+        token, given = decided[:1], decided[-1:]
+        for start in range(0, len(positions), draft.steps):
             read = positions[start : start + draft.steps]
-            blocks.append(draft.read_on(blocks[-1][-1:], draft.model.unknown, read))
-        # The first token that follows is the last decided one.
+            block, peaks = draft.read_on(token, given, read)
+            blocks.append(block)
+            self._peaks.append(peaks)
+            if pace is not None:
+                # Of the tokens that have room; the first one of all is the last decided one.
+                seen = peaks.tolist()[0 if start else 1 : m + 1 - start]
+                ends = pace.watch(seen)
+                if ends is not None or start + draft.steps > m:
+                    m = m if ends is None else ends
+                    break
+            token, given = block[-1:], draft.model.unknown
         self.tokens[0, n : n + m] = torch.cat(blocks)[1 : m + 1]
         return m, None
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
-        """One graph reads M + 1 tokens from the last decided one on."""
-        window = slice(n - 1, n + self._roles.draft_length)
+        """One graph reads m + 1 tokens from the last decided one on, and what lies behind."""
+        width = self._target.width_for(m + 1)
+        window = slice(n - 1, n - 1 + width)
         positions = self._target.model.positions[window]
-        logits, states = self._target.verify(self.tokens[0, window], positions)
+        logits, states = self._target.graphs[width](self.tokens[0, window], positions)
         place = self._target.layer_place
         return logits[: m + 1], None if place is None else states[place][1 : m + 1]
 
     def forget_after(self, n: int) -> None:
-        """Nothing to do: the next reads start at their own positions."""
+        """Crops nothing: the next reads start at their own positions.
+
+        The verdict has waited for the device, so a look at the draft's peaks is free by now.
+        """
+        if self._peaks and bool(torch.hstack(self._peaks).isnan().any()):
+            raise nan_logits("pair.draft")
 
     def _room(self, n: int) -> int:
         return room_for_proposals(self._roles.draft, self._roles.draft_length, n, self._end)
@@ -235,6 +268,21 @@ def steps_and_calls(count: int) -> tuple[int, int]:
     sizes = range(min(count, 3), min(count, LONGEST_GRAPH) + 1)
     steps = min(sizes, key=lambda size: (-(-count // size) * size, -size))
     return steps, -(-count // steps)
+
+
+def _steps_and_calls(roles: Roles) -> tuple[int, int]:
+    """One step more than a block has tokens: the last decided one is read again."""
+    count = roles.draft_length + 1
+    if not roles.adaptive or count <= ADAPTIVE_GRAPH:
+        return steps_and_calls(count)
+    return ADAPTIVE_GRAPH, -(-count // ADAPTIVE_GRAPH)
+
+
+def _widths(roles: Roles) -> list[int]:
+    """Tokens that the target's graphs read; M + 1 alone where every block has M."""
+    widest = roles.draft_length + 1
+    narrower = [w for w in ADAPTIVE_WIDTHS if w < widest] if roles.adaptive else []
+    return [*narrower, widest]
 
 
 def _check_greedy(request: Request) -> None:

@@ -9,11 +9,19 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.engine import Engine, Roles, make_engine
-from judge_lightning.decoding.request import PLAIN, EosTokens, Extras, Request, make_request
+from judge_lightning.decoding.request import (
+    PLAIN,
+    EosTokens,
+    Extras,
+    Request,
+    make_request,
+    vocabulary_size,
+)
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict, Verifier
-from judge_lightning.errors import UserError
+from judge_lightning.models.vocabulary import check_padding
 
 
 class SpeculativeDecoder:
@@ -23,13 +31,14 @@ class SpeculativeDecoder:
         target: Any causal LM of transformers, on any device or sharded.
         draft: A smaller one with the same tokenizer.
         verifier: ``Exact()`` or ``Judge(head)``.
-        draft_length: M, the number of tokens proposed per cycle.
+        draft_length: M, the number of tokens proposed per cycle; ``auto`` ends a block where it
+            is not worth going on; or a policy of ``draft_length.py``.
         engine: ``eager``, ``compiled`` (docs/architecture.md tells them apart), or an engine
             that several decoders share.
 
     Raises:
-        UserError: The draft length is below 1, the judge does not fit the target, or the engine
-            cannot run these models.
+        UserError: The draft length is below 1 or unknown, the judge does not fit the target, the
+            models have different vocabularies, or the engine cannot run them.
     """
 
     def __init__(
@@ -37,18 +46,25 @@ class SpeculativeDecoder:
         target: PreTrainedModel,
         draft: PreTrainedModel,
         verifier: Verifier,
-        draft_length: int,
+        draft_length: int | str | DraftLength,
         engine: str | Engine = "eager",
     ) -> None:
-        if draft_length < 1:
-            raise UserError("engine.draft_length", f"is {draft_length}", "propose at least one")
         verifier.check_target(target)
+        rows = [vocabulary_size(model) for model in (target, draft)]
+        check_padding(*rows)
         self.target = target
         self.draft = draft
         self.verifier = verifier
-        self.draft_length = draft_length
+        self.draft_length = as_draft_length(draft_length)
         self.engine = make_engine(engine)
-        self._roles = Roles(target, draft, draft_length, verifier.layer)
+        self._vocabulary = min(rows)
+        self._roles = Roles(
+            target,
+            draft,
+            self.draft_length.longest,
+            verifier.layer,
+            adaptive=self.draft_length.adaptive,
+        )
         self.engine.admit(self._roles)
 
     def generate(
@@ -87,6 +103,7 @@ class SpeculativeDecoder:
             temperature=temperature,
             generator=generator,
             extras=extras,
+            vocabulary=self._vocabulary,
         )
         with torch.inference_mode():
             self.engine.prepare(self._roles, request)
@@ -96,18 +113,21 @@ class SpeculativeDecoder:
     def _decode(self, request: Request) -> Trace:
         """The cycles. ``n`` tokens are decided; m are proposed after them, in one buffer."""
         trace = Trace(threshold=self.verifier.threshold)
+        pace = self.draft_length.start()
         n = request.prompt.shape[1]
         started = perf_counter()
         with self.engine.speculate(self._roles, request) as speculation:
             tokens = speculation.tokens
             while n < request.end:
-                m, q = speculation.propose(n)
+                m, q = speculation.propose(n, pace)
                 logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H)
                 logits = request.processed(tokens[:, : n + m], logits)
                 block = Block(tokens[0, n : n + m], logits, e, request.temperature, q)
                 verdict = self.verifier.verdict(block, request.generator)
                 tokens[0, n + verdict.accepted] = verdict.next_token
                 cycle = _cycle(verdict, request.stops)
+                if pace is not None:
+                    pace.learn(_kept(cycle, trace.threshold))
                 stopped = request.stopped_after(tokens, n, len(cycle.tokens))
                 cycle = cycle if stopped is None else _cut(cycle, stopped)
                 n += cycle.accepted
@@ -121,6 +141,17 @@ class SpeculativeDecoder:
                 if stopped is not None or last is None or last in request.stops:
                     break
         return trace
+
+
+def _kept(cycle: Cycle, threshold: float | None) -> list[bool]:
+    """What the rule says to each proposed token, as if nothing had been rejected before it."""
+    judge = cycle.judge
+    if judge is None or threshold is None:
+        return cycle.standard
+    return [
+        kept or probability > threshold
+        for kept, probability in zip(cycle.standard, judge, strict=True)
+    ]
 
 
 def _cut(cycle: Cycle, count: int) -> Cycle:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from math import isnan
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from judge_lightning.decoding.cached_model import CachedModel, input_device
+from judge_lightning.decoding.cached_model import CachedModel, croppable_cache, input_device
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.engine import Roles
 from judge_lightning.decoding.request import (
     Request,
     distribution,
     draw,
+    nan_logits,
     room_for_proposals,
     vocabulary_size,
 )
@@ -33,10 +36,13 @@ class EagerEngine:
         """Dynamic caches grow by themselves."""
 
     def admit(self, roles: Roles) -> None:
-        """Every pair will do; a cache that cannot be rolled back is refused when it is made."""
+        """Raises UserError for a model without a cache that can be rolled back."""
+        self.admit_alone(roles.target)
+        self.admit_alone(roles.draft)
 
     def admit_alone(self, model: PreTrainedModel) -> None:
-        """Every model will do."""
+        """Raises UserError for a model without a cache that can be rolled back."""
+        croppable_cache(model)
 
     def prepare(self, roles: Roles, request: Request) -> None:
         """Nothing is made ahead."""
@@ -75,24 +81,49 @@ class EagerSpeculation:
         self._tap = tap
         self._looks_are_free = looks_are_free
         self._vocabulary = vocabulary_size(roles.target)
+        self._draft_is_wider = vocabulary_size(roles.draft) > self._vocabulary
+        self._peaks: list[Tensor] = []
 
-    def propose(self, n: int) -> tuple[int, Tensor | None]:
+    def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:
         """A cycle's first read also takes in what the target wrote since the last one."""
         tokens, draft, request = self.tokens, self._draft, self._request
         m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
         rows: list[Tensor] = []
+        unseen: list[Tensor] = []
+        self._peaks.clear()
+        token = tokens[:, draft.length : n]
         for i in range(n, n + m):
-            logits = draft.read(tokens[:, draft.length : i], keep=1)[:, : self._vocabulary]
-            logits = request.processed(tokens[:, :i], logits)
+            logits = draft.read(token, keep=1)
+            if self._draft_is_wider:
+                logits = logits[:, : self._vocabulary]
+            if request.extras.logits_processor:
+                logits = request.processed(tokens[:, :i], logits)
             if request.temperature > 0:
                 rows.append(distribution(logits, request.temperature))
-                tokens[:, i] = draw(rows[-1], request.generator)
+                peak, token = rows[-1][:, :1], draw(rows[-1], request.generator).unsqueeze(1)
             else:
-                tokens[:, i] = logits.argmax(-1)
+                peak, token = logits.max(-1, keepdim=True)  # (1, 1)
+            self._peaks.append(peak)
+            tokens[:, i : i + 1] = token
+            if pace is not None:
+                if request.temperature > 0:
+                    unseen.append(rows[-1].gather(1, token)[0])
+                else:
+                    unseen.append(logits.float().softmax(-1).amax(-1))
+            count = i - n + 1
             # Elsewhere than on the CPU a look at the token would wait for the device.
-            if self._looks_are_free and int(tokens[0, i]) in request.stops:
-                m = i - n + 1
+            if self._looks_are_free and token.item() in request.stops:
+                m = count
                 break
+            # So would this one, which is why it is for several tokens at once.
+            if pace is not None and count % pace.every == 0:
+                ends = pace.watch(torch.cat(unseen).tolist())
+                unseen.clear()
+                if ends is not None:
+                    m = ends
+                    break
+        if pace is not None and unseen:
+            pace.watch(torch.cat(unseen).tolist())
         return m, self._as_wide_as_target(rows) if request.temperature > 0 else None
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
@@ -103,7 +134,9 @@ class EagerSpeculation:
         return logits, self._tap.states[self._roles.layer][0, -m - 1 :][1:]
 
     def forget_after(self, n: int) -> None:
-        """Crops both caches."""
+        """Crops both caches. The verdict has waited for the device, so a look is free by now."""
+        if self._peaks and isnan(torch.cat(self._peaks).amax()):
+            raise nan_logits("pair.draft")
         self._target.forget_after(n)
         self._draft.forget_after(n)
 

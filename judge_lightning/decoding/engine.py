@@ -14,6 +14,7 @@ from typing import Protocol
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.request import Request
 from judge_lightning.errors import UserError
 
@@ -24,14 +25,16 @@ ENGINES = ("eager", "compiled")
 class Roles:
     """Who proposes and who reads.
 
-    ``draft_length`` is M, the number of tokens proposed per cycle; ``layer`` the target's block
-    (0-based) whose output the verifier reads, None for none.
+    ``draft_length`` is M, the number of tokens proposed per cycle, or the most of them where
+    blocks are ``adaptive``; ``layer`` the target's block (0-based) whose output the verifier
+    reads, None for none.
     """
 
     target: PreTrainedModel
     draft: PreTrainedModel
     draft_length: int
     layer: int | None
+    adaptive: bool = False
 
 
 class Speculation(Protocol):
@@ -44,8 +47,8 @@ class Speculation(Protocol):
 
     tokens: Tensor
 
-    def propose(self, n: int) -> tuple[int, Tensor | None]:
-        """Writes up to M draft tokens behind the ``n`` decided ones.
+    def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:
+        """Writes up to M draft tokens behind the ``n`` decided ones, or as many as ``pace`` wants.
 
         Leaves room for the target's own token, and ends at a drafted EOS where looking is free.
         Returns how many are proposed, m, and, when sampling, what they were drawn from (m, V).

@@ -102,14 +102,19 @@ def make_request(
     temperature: float,
     generator: torch.Generator | None,
     extras: Extras = PLAIN,
+    vocabulary: int | None = None,
 ) -> Request:
     """Checks what ``generate`` was given; ``model`` is the one whose answer it is.
 
+    ``vocabulary`` is the number of ids that all models that read the prompt know, None for the
+    model's own.
+
     Raises:
-        UserError: A prompt of another shape or longer than the model's positions, or a limit or
-            temperature that makes no sense.
+        UserError: A prompt of another shape, with an id that a model does not know, or longer
+            than the model's positions, or a limit or temperature that makes no sense.
     """
     check_request(input_ids, max_new_tokens, temperature)
+    _check_ids(input_ids, vocabulary_size(model) if vocabulary is None else vocabulary)
     return Request(
         input_ids,
         final_length(model, input_ids.shape[1], max_new_tokens),
@@ -134,6 +139,18 @@ def check_request(input_ids: Tensor, max_new_tokens: int, temperature: float) ->
         raise UserError("max_new_tokens", f"is {max_new_tokens}", "ask for at least one token")
     if temperature < 0:
         raise UserError("temperature", f"is {temperature}", "give 0 (greedy) or more")
+
+
+def _check_ids(input_ids: Tensor, vocabulary: int) -> None:
+    """Raises UserError for a token without an embedding, which a GPU would not survive."""
+    lowest, highest = torch.stack(input_ids.aminmax()).tolist()
+    if lowest < 0 or highest >= vocabulary:
+        raise UserError(
+            "input_ids",
+            f"holds the id {lowest if lowest < 0 else highest},"
+            f" the vocabulary ends at {vocabulary - 1}",
+            "use the tokenizer of these models",
+        )
 
 
 def longest_sequence(model: PreTrainedModel) -> int:
@@ -190,5 +207,15 @@ def distribution(logits: Tensor, temperature: float) -> Tensor:
 
 
 def draw(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One token (n,) out of each row of weights (n, V)."""
-    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+    """One token (n,) out of each row of weights (n, V).
+
+    Out of a row of NaN any token, because looking for NaN would wait for the device: who draws
+    looks for it where he waits anyway.
+    """
+    return torch.multinomial(probabilities.nan_to_num(1.0), 1, generator=generator).squeeze(1)
+
+
+def nan_logits(field: str, problem: str = "its logits are NaN") -> UserError:
+    """The error for a model that gives NaN."""
+    remedy = "load it in float32 or bfloat16, without quantization, and check its files"
+    return UserError(field, problem, remedy)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, StaticCache
 from transformers.cache_utils import Cache, StaticLayer, StaticSlidingWindowLayer
 
 from judge_lightning.decoding.cached_model import input_device
-from judge_lightning.decoding.request import longest_sequence
+from judge_lightning.decoding.request import distribution, longest_sequence
 from judge_lightning.errors import UserError
 from judge_lightning.models.hidden_states import HiddenStateTap
 
@@ -96,20 +96,39 @@ class StaticModel:
             example = (self._tokens(count), self.positions[:count])
             return self._graph(f"verify {count} {list(layers)}", verify, example)
 
-    def steps_graph(self, steps: int, vocabulary: int) -> Graph:
+    def steps_graph(self, steps: int, vocabulary: int, confident: bool = False) -> Graph:
         """Greedy steps, ids below ``vocabulary``: a token (1,), what is to follow it (1,) or -1
         where that is to be found out, and a list of ``steps`` positions (1,), to the tokens
-        (steps,) that follow."""
+        (steps,) that follow and a number () that is NaN where the model gave NaN. ``confident``
+        gives the probability of each token instead (steps,), which is of no use where a token
+        was given, and NaN in the same case."""
 
-        def read_on(token: Tensor, given: Tensor, positions: list[Tensor]) -> Tensor:
-            following = self._read(token, positions[0])[:, :vocabulary].argmax(-1)
-            tokens = [torch.where(given < 0, following, given)]
+        def read_on(token: Tensor, given: Tensor, positions: list[Tensor]) -> tuple[Tensor, Tensor]:
+            tokens: list[Tensor] = []
+            peaks: list[Tensor] = []
+            for position in positions:
+                logits = self._read(token, position)[:, :vocabulary]
+                token = logits.argmax(-1)
+                if not tokens:
+                    token = torch.where(given < 0, token, given)
+                tokens.append(token)
+                peaks.append(logits.amax(-1))
+            return torch.cat(tokens), torch.cat(peaks).amax()
+
+        def read_on_confidently(
+            token: Tensor, given: Tensor, positions: list[Tensor]
+        ) -> tuple[Tensor, Tensor]:
+            rows = [self._read(token, positions[0])[:, :vocabulary]]
+            tokens = [torch.where(given < 0, rows[0].argmax(-1), given)]
             for position in positions[1:]:
-                logits = self._read(tokens[-1], position)
-                tokens.append(logits[:, :vocabulary].argmax(-1))
-            return torch.cat(tokens)
+                rows.append(self._read(tokens[-1], position)[:, :vocabulary])
+                tokens.append(rows[-1].argmax(-1))
+            return torch.cat(tokens), distribution(torch.cat(rows), 1.0).amax(-1)
 
         example = (self._tokens(1), self._tokens(1), self.position[:steps])
+        if confident:
+            key = f"confident steps {steps} {vocabulary}"
+            return self._graph(key, read_on_confidently, example)
         return self._graph(f"steps {steps} {vocabulary}", read_on, example)
 
     def _read(self, tokens: Tensor, positions: Tensor, keep_all: bool = False) -> Tensor:

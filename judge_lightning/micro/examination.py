@@ -24,7 +24,7 @@ def share_right(
     answers = generate_answers(
         model,
         tokenizer,
-        list(islice(source.read(), count)),
+        list(islice(source.prompts(), count)),
         Drafter("examinee"),
         max_new_tokens=_LONGEST_ANSWER,
         batch_size=_BATCH,

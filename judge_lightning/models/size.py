@@ -84,7 +84,7 @@ def measure_size(
     return ModelSize(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         parts=count_parts(model, number, quantization),
-        cache_per_token=_cache_per_token(model.config) * number,
+        cache_per_token=cache_per_token(model.config) * number,
         download=download,
         shape=pass_shape(model, number, quantization),
     )
@@ -147,7 +147,7 @@ def _config(located: Path | str, shape: Mapping[str, Any] | None, revision: str 
         ) from error
 
 
-def _cache_per_token(config: Any) -> int:
+def cache_per_token(config: Any) -> int:
     """Numbers that all layers keep of one token."""
     config = config.get_text_config(decoder=True)
     return 2 * int(config.num_hidden_layers) * key_heads_of(config) * head_size_of(config)

@@ -34,6 +34,26 @@ def check_vocabularies(target: PreTrainedTokenizerBase, draft: PreTrainedTokeniz
     )
 
 
+PADDING = 1024
+"""More rows than that no family pads its embeddings with."""
+
+
+def check_padding(target: int, draft: int) -> None:
+    """Refuses models whose numbers of logits differ by more than padding can explain.
+
+    All that can be known of two models without their tokenizers.
+
+    Raises:
+        UserError: They have different vocabularies.
+    """
+    if abs(target - draft) > PADDING:
+        raise UserError(
+            "pair.draft",
+            f"its vocabulary has {draft} rows, the target's {target}: more than padding explains",
+            "choose a draft with the target's tokenizer",
+        )
+
+
 def check_vocabulary_sizes(
     tokenizer: PreTrainedTokenizerBase, rows: Mapping[str, int], *, grown: Sequence[str]
 ) -> None:

@@ -56,7 +56,7 @@ def render_html(material: Material) -> str:
         css=Markup(_file("report.css")),
         identity=material.identity,
         prompts=rows["target"].prompts,
-        draft_length=material.identity.draft_length,
+        proposals=material.identity.proposals,
         sentence=wording.verdict_sentence(material),
         findings=wording.findings(material),
         blocks=blocks,
@@ -64,6 +64,9 @@ def render_html(material: Material) -> str:
             f"{row.name}: {row.kept:.1f} of {len(row.parts)} kept" for row in blocks
         ),
         rows=rows,
+        speed=material.speed,
+        sources=wording.sources(material),
+        speed_note=wording.speed_note(material),
         names=wording.DECODER_NAMES,
         short_names=SHORT_NAMES,
         speculative=SPECULATIVE,

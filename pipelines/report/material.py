@@ -10,7 +10,7 @@ from typing import Any
 
 from evals.decoders import SPECULATIVE
 from evals.examples import Example, read_examples
-from evals.generations import Generation, read_generations, read_timings
+from evals.generations import Generation, Timing, read_generations, read_timings
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
 from evals.statistics import Estimate, paired_difference
 from pipelines.manifest import Manifest
@@ -22,7 +22,10 @@ ByDecoder = dict[str, DecoderStatistics]
 class Identity:
     """What the run was: its experiment, its pair, and the family that the headline is about.
 
-    ``stand_in`` says which models were grown into another shape; empty where none was.
+    ``draft_length`` is the number of tokens proposed per cycle, or the most of them where blocks
+    are ``adaptive``. ``stand_in`` says which models were grown into another shape; empty where
+    none was. ``speed_pair`` and ``speed_stand_in`` are the same of the pair whose speed was
+    measured apart; None where it is the pair's own.
     """
 
     exp: str
@@ -32,6 +35,45 @@ class Identity:
     temperature: float
     decoders: tuple[str, ...]
     stand_in: str = ""
+    speed_pair: str | None = None
+    speed_stand_in: str | None = None
+    adaptive: bool = False
+
+    @property
+    def proposals(self) -> str:
+        """How many tokens a cycle proposes, in words."""
+        return f"{'up to ' if self.adaptive else ''}{self.draft_length}"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """On what tokens per second were measured: the pair itself, or a stand-in for it.
+
+    Attributes:
+        pair: The measured pair's name.
+        stand_in: What of it was grown, in words; empty for a pair that is what it is.
+        apart: Whether it is another pair than the one whose answers are counted.
+        rows: Statistics per decoder, over as many headline prompts as were measured.
+        engine: What ran the models; empty where an older artifact does not say.
+        tokens_differ: Answers whose tokens are not the pair's own; 0 where it is the pair.
+    """
+
+    pair: str
+    stand_in: str
+    apart: bool
+    rows: ByDecoder
+    engine: str
+    tokens_differ: int = 0
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts every decoder was timed on."""
+        return self.rows["target"].prompts
+
+    @property
+    def target_over_draft(self) -> float | None:
+        """Seconds that a token of the target alone takes, over one of the draft alone."""
+        return self.rows["draft"].speedup if "draft" in self.rows else None
 
 
 @dataclass(frozen=True)
@@ -45,6 +87,7 @@ class Material:
         layers: One row per layer of the target: validation metrics of that layer's head.
         curve: The operating curve: one row per threshold.
         headline: Statistics per decoder over the headline family.
+        speed: Where tokens per second come from, which may be a stand-in.
         families: The same per family, the headline's first.
         change: Share of right answers, judge minus target, paired over the headline prompts.
         ties: Headline prompts where standard decoding took the other side of a rounding tie.
@@ -60,6 +103,7 @@ class Material:
     layers: list[dict[str, Any]]
     curve: list[dict[str, Any]]
     headline: ByDecoder
+    speed: Speed
     families: dict[str, ByDecoder]
     change: Estimate | None
     ties: int
@@ -90,6 +134,7 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         layers=_read_json(inputs["train"] / "layers.json"),
         curve=_read_rows(inputs["calibrate"] / "operating_curve.jsonl"),
         headline=statistics[identity.headline],
+        speed=_speed(identity, inputs, statistics[identity.headline], timings),
         families={family: rows for family, rows in statistics.items() if rows},
         change=_change(home),
         ties=_ties(home),
@@ -102,6 +147,28 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         results=_read_json(inputs["evaluate"] / "results.json"),
         paired=_read_json(inputs["evaluate"] / "paired.json"),
     )
+
+
+def _speed(
+    identity: Identity, inputs: Mapping[str, Path], own: ByDecoder, own_timings: list[Timing]
+) -> Speed:
+    if "speed" not in inputs or identity.speed_pair is None:
+        return Speed(identity.pair, identity.stand_in, False, own, _engines(own_timings))
+    folder = inputs["speed"]
+    generations = {name: list(read_generations(folder, name)) for name in identity.decoders}
+    timings = list(read_timings(folder))
+    return Speed(
+        identity.speed_pair,
+        identity.speed_stand_in or "",
+        True,
+        decoder_statistics(generations, timings),
+        _engines(timings),
+        _read_json(folder / "agreement.json")["tokens_differ"],
+    )
+
+
+def _engines(timings: list[Timing]) -> str:
+    return " and ".join(sorted({row.engine for row in timings if row.engine}))
 
 
 def _change(home: Mapping[str, list[Generation]]) -> Estimate | None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipelines.report.material import Material
+from evals.decoders import SPECULATIVE
+from evals.speed import DecoderStatistics
+from judge_lightning.decoding.draft_length import AUTO
+from pipelines.report.material import Material, Speed
 
 SCHEMA = 1
+
+_SPEEDS = ("tokens_per_second", "speedup")
+"""What a decoder's row says of speed, and a stand-in may answer."""
 
 
 def summarise(material: Material) -> dict[str, Any]:
     """The summary as plain JSON values (DESIGN, section 7).
 
-    ``decode`` is about the headline family; ``families`` has the same per prompt family.
+    ``decode`` is about the headline family. Its ``tokens_per_second`` and ``speedup`` are those of
+    the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
+    ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
+    own. ``families`` has the same per prompt family, without the stand-in's speed.
     ``stand_in`` says which models are grown, null for a pair of real ones.
     ``stages`` holds what a report can know, the keys; the run adds what it computed itself.
     """
@@ -27,9 +36,13 @@ def summarise(material: Material) -> dict[str, Any]:
         "court": _court(material),
         "judge": _judge(material),
         "layers": material.layers,
-        "decode": {name: asdict(row) for name, row in material.headline.items()},
+        "speed": _speed(material.speed),
+        "decode": {
+            name: _own(row, material.speed) | _timed(material.speed.rows[name])
+            for name, row in material.headline.items()
+        },
         "families": {
-            family: {name: asdict(row) for name, row in rows.items()}
+            family: {name: _own(row, material.speed) for name, row in rows.items()}
             for family, rows in material.families.items()
         },
         "evaluate": material.results,
@@ -42,7 +55,7 @@ def verdict(material: Material) -> dict[str, Any]:
     rows = material.headline
     numbers: dict[str, Any] = {
         "family": material.identity.headline,
-        "draft_length": material.identity.draft_length,
+        "draft_length": AUTO if material.identity.adaptive else material.identity.draft_length,
         "prompts": rows["target"].prompts,
         "exact_rounding_ties": material.ties,
     }
@@ -50,13 +63,42 @@ def verdict(material: Material) -> dict[str, Any]:
         numbers["accepted_ratio"] = _ratio(
             rows["judge"].accepted_per_cycle, rows["exact"].accepted_per_cycle
         )
+        timed = material.speed.rows
         numbers["speed_ratio"] = _ratio(
-            rows["judge"].tokens_per_second, rows["exact"].tokens_per_second
+            timed["judge"].tokens_per_second, timed["exact"].tokens_per_second
         )
     if material.change is not None:
         numbers["right_change"] = material.change.value
         numbers["right_change_stderr"] = material.change.stderr
     return numbers
+
+
+def _speed(speed: Speed) -> dict[str, Any]:
+    """On what speed was measured; ``accepted_per_cycle`` is that of its prompts alone."""
+    return {
+        "pair": speed.pair,
+        "stand_in": bool(speed.stand_in),
+        "description": speed.stand_in or None,
+        "prompts": speed.prompts,
+        "engine": speed.engine or None,
+        "target_over_draft": speed.target_over_draft,
+        "accepted_per_cycle": {
+            name: speed.rows[name].accepted_per_cycle for name in SPECULATIVE if name in speed.rows
+        },
+        "tokens_differ": speed.tokens_differ,
+    }
+
+
+def _own(row: DecoderStatistics, speed: Speed) -> dict[str, Any]:
+    numbers = asdict(row)
+    if speed.apart:
+        for name in _SPEEDS:
+            numbers[f"own_{name}"] = numbers.pop(name)
+    return numbers
+
+
+def _timed(row: DecoderStatistics) -> dict[str, float]:
+    return {name: getattr(row, name) for name in _SPEEDS}
 
 
 def _judge(material: Material) -> dict[str, Any]:
@@ -74,7 +116,8 @@ def _judge(material: Material) -> dict[str, Any]:
 
 def _court(material: Material) -> dict[str, dict[str, float]]:
     return {
-        stage: dict(material.manifests[stage].metrics) for stage in ("prompts", "mine", "annotate")
+        stage: dict(material.manifests[stage].metrics)
+        for stage in ("prompts", "mine", "annotate", "dataset")
     }
 
 

@@ -23,6 +23,9 @@ def render_terminal(material: Material) -> str:
     if note := wording.stand_in_note(material):
         console.print(f"{note}\n", markup=False, highlight=False)
     console.print(_headline(material))
+    for note in (wording.sources(material), wording.speed_note(material)):
+        if note:
+            console.print(f"{note}\n", markup=False, highlight=False)
     if material.results:
         console.print(_quality(material))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
@@ -34,21 +37,25 @@ def _headline(material: Material) -> Table:
     label = "stand-in: " if identity.stand_in else ""
     table = Table(
         title=f"{label}{prompts} held-out '{identity.headline}' prompts, draft length"
-        f" {identity.draft_length}, one prompt at a time",
+        f" {identity.proposals}, one prompt at a time",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("decoder")
-    for name in ("accepted/cycle", "tokens/cycle", "tokens/s", "speed-up", "right"):
+    of_stand_in = "\nstand-in" if material.speed.apart else ""
+    for name in ("accepted/cycle", "tokens/cycle"):
         table.add_column(name, justify="right")
+    for name in ("tokens/s", "speed-up"):
+        table.add_column(name + of_stand_in, justify="right")
+    table.add_column("right", justify="right")
     for name, row in material.headline.items():
-        speculative = name in SPECULATIVE
+        speculative, timed = name in SPECULATIVE, material.speed.rows[name]
         table.add_row(
             wording.DECODER_NAMES[name],
             f"{row.accepted_per_cycle:.2f}" if speculative else "-",
             f"{row.tokens_per_cycle:.2f}" if speculative else "-",
-            f"{row.tokens_per_second:.0f}",
-            f"{row.speedup:.2f}x",
+            f"{timed.tokens_per_second:.0f}",
+            f"{timed.speedup:.2f}x",
             wording.with_error(row.right, row.right_stderr),
         )
     return table

@@ -37,11 +37,10 @@ def gain(material: Material) -> Finding | None:
     if not {"exact", "judge"} <= rows.keys():
         return None
     exact, judge = rows["exact"].accepted_per_cycle, rows["judge"].accepted_per_cycle
-    length = material.identity.draft_length
     number = f"{judge / exact:.1f}×" if exact else f"{judge:.1f}"
     tone = "good" if judge > 1.1 * exact else "even" if judge >= exact else "bad"
     sentence = (
-        f"draft tokens kept per cycle: {judge:.1f} of {length} proposed,"
+        f"draft tokens kept per cycle: {judge:.1f} of {material.identity.proposals} proposed,"
         f" where the standard rule keeps {exact:.1f}"
     )
     return Finding("Gained", number, sentence, tone)
@@ -65,18 +64,21 @@ def cost(material: Material) -> Finding | None:
 
 def speed(material: Material) -> Finding | None:
     """Tokens per second against the target alone; None where the judge was not run."""
-    rows = material.headline
+    timed = material.speed
+    rows = timed.rows
     if "judge" not in rows:
         return None
     judge = rows["judge"]
+    where = f" on the stand-in {timed.pair} ({timed.prompts} prompts)" if timed.apart else ""
     sentence = (
-        f"the target's speed, measured one prompt at a time: {judge.tokens_per_second:.0f} instead"
+        f"the target's speed{where}, measured one prompt at a time:"
+        f" {judge.tokens_per_second:.0f} instead"
         f" of {rows['target'].tokens_per_second:.0f} tokens per second"
     )
     if "exact" in rows:
         sentence += f"; standard speculative decoding reaches {rows['exact'].speedup:.2f}×"
     tone = "good" if judge.speedup > 1.05 else "even" if judge.speedup > 0.95 else "bad"
-    label = "Speed of a stand-in" if material.identity.stand_in else "Speed"
+    label = "Speed of a stand-in" if timed.stand_in else "Speed"
     return Finding(label, f"{judge.speedup:.2f}×", sentence, tone)
 
 
@@ -118,6 +120,43 @@ def stand_in_note(material: Material) -> str:
     )
 
 
+def sources(material: Material) -> str:
+    """Which figures were measured on what; empty where the pair's own prompts are all there is."""
+    timed = material.speed
+    if not timed.apart:
+        return ""
+    return (
+        f"speed: stand-in {timed.pair}, {timed.prompts} prompts; quality and accepted per cycle:"
+        f" {material.identity.pair}, {material.headline['target'].prompts} prompts"
+    )
+
+
+def speed_note(material: Material) -> str:
+    """Why speed comes from a stand-in, that it writes the same, and the pair's own speed."""
+    timed, pair = material.speed, material.identity.pair
+    if not timed.apart:
+        return ""
+    answers = sum(row.prompts for row in timed.rows.values())
+    same = (
+        f"wrote the same tokens in all {answers} answers"
+        if not timed.tokens_differ
+        else f"wrote other tokens in {timed.tokens_differ} of {answers} answers"
+    )
+    engine = f" with the {timed.engine} engine" if timed.engine else ""
+    note = (
+        f"Tokens/s and speed-up are those of a stand-in, {timed.pair}{engine}: {timed.stand_in}."
+        f" It {same} and costs what its shape costs; it is not a model trained at this size."
+    )
+    if "judge" not in timed.rows:
+        return note
+    kept, own = timed.rows["judge"].accepted_per_cycle, material.headline["judge"]
+    return (
+        f"{note} On its {timed.prompts} prompts the judge keeps {kept:.2f} tokens a cycle, on all"
+        f" {own.prompts} it keeps {own.accepted_per_cycle:.2f}. Of {pair} itself, the judge"
+        f" reaches {own.tokens_per_second:.0f} tokens/s, {own.speedup:.2f}× its target alone."
+    )
+
+
 def significance(change: Estimate) -> str:
     """Whether a paired change is more than noise, in words."""
     if change.value == 0 and change.stderr == 0:
@@ -155,17 +194,17 @@ def agreement(material: Material) -> str:
 
 def draft_cost(material: Material) -> str:
     """What the speed-up hangs on: how much cheaper a draft token is than a target token."""
-    rows = material.headline
-    if "draft" not in rows:
+    times = material.speed.target_over_draft
+    if times is None:
         return ""
-    times = rows["draft"].speedup
+    whose = "the stand-in's" if material.speed.apart else "one"
     limit = (
         "so little is left to gain in time, however many tokens are kept"
         if times < 4
         else "which leaves room for the speed-up"
     )
     return (
-        f"On this machine one draft token is {times:.1f} times as fast as one target token,"
+        f"On this machine one draft token is {times:.1f} times as fast as {whose} target token,"
         f" {limit}."
         " Tokens kept per cycle carry over to a larger pair of the same behaviour; tokens per"
         " second do not."

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from typing import Any
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from judge_lightning.court.annotators import load_annotator
-from judge_lightning.court.records import SPLITS, Answer, Prompt, read_records, write_records
 from judge_lightning.errors import UserError
 from pipelines.annotating import annotator_settings, annotator_tools, check_annotating
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_tokenizer
 from pipelines.stage import Stage, StageContext
 
+if TYPE_CHECKING:
+    from judge_lightning.court.stretches import Stretch
+    from judge_lightning.court.tuples import Court
+
 
 class Annotate(Stage):
-    """Writes ``tuples.jsonl``, ordered by split, and ``statistics.json``."""
+    """Writes ``tuples-<stretch>.parquet`` and what was left out of each stretch.
+
+    A stretch is the prompts of one of mine's shards. It is complete when its ``.json`` is there;
+    a run that finds it there goes on behind it.
+    """
 
     name = "annotate"
+    version = 2
     reads = ("prompts", "mine")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -26,12 +36,12 @@ class Annotate(Stage):
         return {
             "annotator": annotator_settings(config),
             "after_mistake": config.annotate.after_mistake,
-            "maximum_tuples": config.annotate.maximum_tuples,
+            "check_right": config.annotate.check_right,
             "minimum_tuples": config.mine.minimum_tuples,
         }
 
     def validate(self, config: RunConfig) -> None:
-        """Refuses unknown annotators, labels and impossible limits."""
+        """Refuses unknown annotators, options and labels."""
         check_annotating(config)
         if config.annotate.after_mistake not in ("ignored", "wrong"):
             raise UserError(
@@ -39,44 +49,111 @@ class Annotate(Stage):
                 f"unknown value {config.annotate.after_mistake!r}",
                 "one of ['ignored', 'wrong']",
             )
-        if config.annotate.maximum_tuples < 0:
-            raise UserError("annotate.maximum_tuples", "is negative", "0 keeps all")
+        if config.annotate.batch_size < 1:
+            raise UserError("annotate.batch_size", "must be positive", "give 1 or more")
 
     def run(self, context: StageContext) -> None:
-        """Labels all tuples and writes them with their statistics."""
-        from judge_lightning.court.tuples import label_court, require_tuples
+        """Labels the stretches that are missing, then counts them all."""
+        from judge_lightning.court.stretches import read_stretches
+        from judge_lightning.court.tuples import require_tuples
 
         config = context.config
-        answers_of: dict[str, list[Answer]] = defaultdict(list)
-        for path in sorted(context.inputs["mine"].glob("answers-*.jsonl")):
-            for answer in read_records(path, Answer):
-                answers_of[answer.prompt_id].append(answer)
-        require_tuples(answers_of, config.mine.minimum_tuples)
-        prompts = read_records(context.inputs["prompts"] / "prompts.jsonl", Prompt)
-        answered = [prompt for prompt in prompts if prompt.id in answers_of]
-        court = label_court(
-            context.recorder.progress(answered, total=len(answered), unit="prompt"),
-            answers_of,
-            load_annotator(config.annotate.name, annotator_tools(config)),
-            load_pair_tokenizer(config),
+        mined = _read_json(context.inputs["mine"] / "statistics.json")
+        require_tuples(mined["tuples"], config.mine.minimum_tuples)
+        stretches = read_stretches(
+            context.inputs["prompts"] / "prompts.jsonl", config.mine.shard_size
+        )
+        label = _labeller(context)
+        total = -(-mined["prompts"] // config.mine.shard_size)
+        facts = []
+        for stretch in context.recorder.progress(stretches, total=total, unit="stretch"):
+            path = context.work / f"stretch-{stretch.number:05d}.json"
+            if not path.exists():
+                _write_stretch(path, label(stretch))
+            facts.append(_read_json(path))
+        _summarise(context, facts)
+
+
+def _labeller(context: StageContext) -> Any:
+    """A function that labels one stretch; what it needs is made once."""
+    from judge_lightning.court.labels import TokenSpans
+    from judge_lightning.court.stretches import read_answers
+    from judge_lightning.court.tuples import label_court
+
+    config = context.config
+    annotate = load_annotator(config.annotate.name, annotator_tools(config))
+    tokenizer = load_pair_tokenizer(config)
+    spans = TokenSpans(tokenizer)
+
+    def label(stretch: Stretch) -> Court:
+        return label_court(
+            stretch.prompts,
+            read_answers(context.inputs["mine"], stretch.number),
+            annotate,
+            tokenizer,
             after_mistake=config.annotate.after_mistake,
-            maximum=config.annotate.maximum_tuples,
+            check_right=config.annotate.check_right,
+            spans=spans,
         )
-        court.tuples.sort(key=lambda labelled: SPLITS.index(labelled.split))
-        write_records(context.work / "tuples.jsonl", court.tuples)
-        statistics = court.statistics()
-        (context.work / "statistics.json").write_text(
-            json.dumps(statistics, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+
+    return label
+
+
+def _write_stretch(path: Path, court: Court) -> None:
+    from judge_lightning.court.dataset.tables import write_table
+
+    number = path.stem.rpartition("-")[2]
+    write_table(path.with_name(f"tuples-{number}.parquet"), court.tuples)
+    facts = {
+        "tuples": len(court.tuples),
+        "answers": court.answers,
+        "generations": court.generations,
+        "left_out": dict(sorted(court.left_out.items())),
+        "rejected": [asdict(one) for one in court.rejected],
+    }
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _summarise(context: StageContext, facts: list[dict[str, Any]]) -> None:
+    from judge_lightning.court.rejects import (
+        REJECTED_FILE,
+        Rejected,
+        count_reasons,
+        refuse_too_many,
+        write_rejected,
+    )
+
+    config = context.config
+    rejected = [Rejected(**one) for stretch in facts for one in stretch["rejected"]]
+    left_out: Counter[str] = Counter()
+    for stretch in facts:
+        left_out.update(stretch["left_out"])
+    counts = {
+        name: sum(stretch[name] for stretch in facts)
+        for name in ("tuples", "answers", "generations")
+    }
+    reasons = count_reasons(rejected)
+    write_rejected(context.work / REJECTED_FILE, rejected)
+    statistics = {**counts, "left_out": dict(sorted(left_out.items())), "rejected": reasons}
+    (context.work / "statistics.json").write_text(
+        json.dumps(statistics, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    for name, value in counts.items():
+        context.recorder.metric(name, value)
+    context.recorder.metric("rejected", len(rejected))
+    refuse_too_many("annotate.name", reasons, counts["answers"], config.data.max_rejected)
+    if not counts["tuples"]:
+        raise UserError(
+            "annotate.name",
+            f"{config.annotate.name} found no mistake (left out: {statistics['left_out']})",
+            "choose another annotator, or mine more prompts",
         )
-        for name, value in statistics.items():
-            if isinstance(value, (int, float)):
-                context.recorder.metric(name, value)
-        if not court.tuples:
-            raise UserError(
-                "annotate.name",
-                f"{config.annotate.name} found no mistake (left out: {statistics['left_out']})",
-                "choose another annotator, or mine more prompts",
-            )
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 STAGE = Annotate()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.pair import pair_loader, pair_settings
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import grow_judge, model_fingerprint, seed_of
@@ -32,7 +33,7 @@ class Decode(Stage):
         return {
             "pair": pair_settings(config.pair),
             "decoders": list(config.verifier.decoders),
-            "draft_length": config.engine.draft_length,
+            "draft_length": draft_length_setting(config.engine),
             "max_new_tokens": config.engine.max_new_tokens,
             "temperature": config.engine.temperature,
             "seed": config.seed,
@@ -44,7 +45,8 @@ class Decode(Stage):
         from evals.decoders import check_decoders, check_engine
 
         check_decoders(config.verifier.decoders)
-        for name in ("draft_length", "max_new_tokens", "shard_size"):
+        draft_length_of(config.engine)
+        for name in ("max_new_tokens", "shard_size"):
             value = getattr(config.engine, name)
             if value < 1:
                 raise UserError(f"engine.{name}", f"is {value}", "give at least 1")
@@ -63,39 +65,45 @@ class Decode(Stage):
             _load_head(Path(config.engine.judge_path), seed)
 
     def run(self, context: StageContext) -> None:
-        from evals.comparison import plan_shards, run_comparison
-        from evals.decoders import choose_engine
-        from evals.workers import cpu_threads, visible_gpus, worker_devices
-
-        config = context.config
-        prompts = held_out_prompts(context.inputs["prompts"], config.eval.headline)
-        shards = plan_shards(prompts, context.work, config.engine.shard_size)
-        gpus = visible_gpus(config.engine.device)
-        devices = worker_devices(_workers(config), gpus)
-        engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
-        if engine != config.engine.kind:
-            print(f"engine.kind={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
-        comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
-        done = sum(
-            len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders)
-        )
-        decoded = (
-            prompt
-            for count in run_comparison(comparison, shards, devices)
-            for prompt in range(count)
-        )
-        for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
-            pass
-        context.volatile.update(shard.files.timings.name for shard in shards)
+        headline = context.config.eval.headline
+        answer(context, held_out_prompts(context.inputs["prompts"], headline), "engine.kind")
         _record(context)
+
+
+def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> None:
+    """Every decoder answers the prompts; generations and timings lie in the stage's folder.
+
+    ``engine_field`` is where the user has set ``engine.kind`` of the context's configuration.
+    """
+    from evals.comparison import plan_shards, run_comparison
+    from evals.decoders import choose_engine
+    from evals.workers import cpu_threads, visible_gpus, worker_devices
+
+    config = context.config
+    shards = plan_shards(prompts, context.work, config.engine.shard_size)
+    gpus = visible_gpus(config.engine.device)
+    devices = worker_devices(_workers(config), gpus)
+    engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
+    if engine != config.engine.kind:
+        print(f"{engine_field}={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
+    comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
+    done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
+    decoded = (
+        prompt for count in run_comparison(comparison, shards, devices) for prompt in range(count)
+    )
+    for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
+        pass
+    context.volatile.update(shard.files.timings.name for shard in shards)
 
 
 def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
     """The prompts of the ``eval`` split.
 
     Raises:
-        UserError: None of them is of the headline's family.
+        UserError: None of them is of the headline's family, or some can only be checked by a model
+            or by running code.
     """
+    from judge_lightning.court.checkers import decides_alone
     from judge_lightning.court.records import Prompt, read_records
 
     prompts = [p for p in read_records(folder / "prompts.jsonl", Prompt) if p.split == "eval"]
@@ -105,6 +113,14 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
             f"there is no held-out prompt of the family {headline!r}",
             "take more prompts or a larger share",
         )
+    for prompt in prompts:
+        source, checker = prompt.meta.get("source"), str(prompt.meta.get("checker"))
+        if not decides_alone(checker):
+            raise UserError(
+                f"data.sources.{source}",
+                f"its answers are checked by {checker!r}, which decoding cannot ask",
+                "leave the source out, or give its prompts another checker",
+            )
     return prompts
 
 
@@ -131,7 +147,7 @@ def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Co
         load_pair=pair_loader(config),
         load_head=partial(_load_head, judge, target) if judged else None,
         decoders=tuple(config.verifier.decoders),
-        draft_length=config.engine.draft_length,
+        draft_length=draft_length_of(config.engine),
         max_new_tokens=config.engine.max_new_tokens,
         temperature=config.engine.temperature,
         seed=config.seed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from judge_lightning.court.records import LabelledTuple, read_records
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_model, model_settings, target_shape
@@ -20,7 +19,7 @@ class Embed(Stage):
     """Writes ``shard-<number>.safetensors`` and ``index.json``."""
 
     name = "embed"
-    reads = ("annotate",)
+    reads = ("dataset",)
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The target, and how its states are stored."""
@@ -48,21 +47,22 @@ class Embed(Stage):
             for source in config.data.sources.values()
             if source.split != "eval"
         )
-        tuples = config.annotate.maximum_tuples or prompts // 2
+        tuples = config.dataset.maximum_tuples or prompts // 2
         token = layers * width * _BYTES[config.embed.dtype]
         return super().disk_bytes(config) + tuples * config.mine.max_new_tokens * token
 
     def run(self, context: StageContext) -> None:
         """Embeds the tuples shard by shard; complete shards are not computed again."""
+        from judge_lightning.court.dataset.tables import read_dataset
         from judge_lightning.embeddings import embed_tuples, plan_shards
 
         config = context.config
-        path = context.inputs["annotate"] / "tuples.jsonl"
-        groups = plan_shards(read_records(path, LabelledTuple), config.embed.shard_tokens)
+        dataset = context.inputs["dataset"]
+        groups = plan_shards(read_dataset(dataset), config.embed.shard_tokens)
         total = sum(1 for _ in groups)
         shards = embed_tuples(
             load_pair_model(config, seed_of(config.pair.target)),
-            read_records(path, LabelledTuple),
+            read_dataset(dataset),
             context.work,
             dtype=config.embed.dtype,
             shard_tokens=config.embed.shard_tokens,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import RunConfig
+from pipelines.draft_length import draft_length_of
 from pipelines.pair import load_pair_tokenizer, pair_loader
 from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import held_out_prompts, judge_folder
@@ -61,7 +62,7 @@ class Evaluate(Stage):
                 pair=load_pair,
                 decoder=decoder,
                 judge=str(judge_folder(context)),
-                draft_length=config.engine.draft_length,
+                draft_length=draft_length_of(config.engine),
                 max_gen_toks=config.engine.max_new_tokens,
                 temperature=config.engine.temperature,
                 seed=config.seed,

@@ -7,23 +7,31 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.config import RunConfig
+from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.stage import Stage, StageContext
-from pipelines.stand_in import describe_stand_in
+from pipelines.stand_in import describe_stand_in, timed_run
 
 
 class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    reads = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+    version = 2
+    reads = (
+        *("prompts", "mine", "annotate", "dataset", "train", "calibrate"),
+        *("decode", "speed", "evaluate"),
+    )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
+        timed = timed_run(config)
         return {
             "exp": config.exp,
             "pair": config.pair.name,
             "stand_in": describe_stand_in(config.pair),
+            "speed_pair": timed.pair.name if timed else None,
+            "speed_stand_in": describe_stand_in(timed.pair) if timed else None,
             "headline": config.eval.headline,
-            "draft_length": config.engine.draft_length,
+            "draft_length": draft_length_setting(config.engine),
             "temperature": config.engine.temperature,
             "decoders": list(config.verifier.decoders),
         }
@@ -35,7 +43,15 @@ class Report(Stage):
         from pipelines.report.terminal import render_terminal
 
         settings = self.settings(context.config)
-        identity = Identity(**{**settings, "decoders": tuple(settings["decoders"])})
+        length = draft_length_of(context.config.engine)
+        identity = Identity(
+            **{
+                **settings,
+                "decoders": tuple(settings["decoders"]),
+                "draft_length": length.longest,
+                "adaptive": length.adaptive,
+            }
+        )
         material = read_material(identity, context.inputs)
         summary = summarise(material)
         files = {
@@ -46,7 +62,7 @@ class Report(Stage):
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")
         context.volatile.update(files)
-        for section in ("verdict", "judge", "decode", "evaluate"):
+        for section in ("verdict", "judge", "speed", "decode", "evaluate"):
             for name, value in _numbers(section, summary[section]):
                 context.recorder.metric(name, value)
 

@@ -14,10 +14,13 @@ import torch
 from transformers import LlamaForCausalLM
 
 from benchmarks import (
+    adaptive_length,
     against_transformers,
     annotator_agreement,
     context_growth,
+    court_size,
     cycle_bound,
+    drafting,
     gpu_decode,
     measuring,
     standin_cost,
@@ -141,6 +144,25 @@ def test_the_assistant_proposes_as_many_tokens_as_our_draft(judge: Path) -> None
     assert widths[1:5] == [1 + 7] * 4
 
 
+def test_blocks_that_end_by_themselves_are_compared_with_fixed_ones(
+    tmp_path: Path, judge: Path
+) -> None:
+    result = result_of(
+        adaptive_length.main, tmp_path / "r.json", "--judge", str(judge), "--engines", "eager"
+    )
+    lines = {(line["rule"], line["length"]): line for line in result["lines"]}
+    rules = ("exact", "judge")
+    assert lines.keys() == {(rule, each) for rule in rules for each in ("2", "4", "auto")}
+    assert result["draft_costs"]["micro eager"] > 0
+    assert len({lines["exact", each]["tokens"] for each in ("2", "4", "auto")}) == 1
+    for row in result["comparisons"]:
+        best = lines[row["rule"], row["best_length"]]["tokens_per_second"]
+        auto = lines[row["rule"], "auto"]["tokens_per_second"]
+        assert best == max(lines[row["rule"], each]["tokens_per_second"] for each in ("2", "4"))
+        assert row["ratio"] == pytest.approx(auto / best)
+        assert row["reached"] == (row["ratio"] >= 0.95)
+
+
 def test_costs_grow_with_context_draft_length_and_model(tmp_path: Path) -> None:
     out = tmp_path / "growth.json"
     result = result_of(context_growth.main, out)
@@ -207,6 +229,16 @@ def test_the_passes_of_a_pair_are_measured(tmp_path: Path) -> None:
     assert result["stand_in"] is None
 
 
+def test_batched_drafting_writes_what_generate_writes(tmp_path: Path) -> None:
+    result = result_of(drafting.main, tmp_path / "r.json")
+    assert result["goal"] == 5
+    assert [row["model"] for row in result["results"]] == ["draft", "target"]
+    for row in result["results"]:
+        assert row["same_answers"] == result["prompts"] == 4
+        assert row["ratio"] == row["batched"] / row["one_by_one"]
+        assert row["tokens"] > 0
+
+
 def test_the_newest_judge_of_the_target_is_found(tmp_path: Path, judge: Path) -> None:
     config = pair_config("standin_cpu")
     with pytest.raises(UserError, match=r"holds no judge of this target; train one"):
@@ -241,6 +273,23 @@ def test_a_replay_keeps_what_it_is_told_and_adds_the_targets_token() -> None:
     assert (first.accepted, first.next_token) == (2, 3)
     assert (second.accepted, second.next_token) == (3, 0)
     assert first.standard == [True, False, False]
+
+
+def test_court_size_makes_a_data_set_of_every_size(tmp_path: Path) -> None:
+    result = result_of(court_size.main, tmp_path / "size.json", "--annotator", "calculator")
+
+    (size,) = result["sizes"]
+    assert size["answers"] == 40
+    assert 0 < size["tuples"] <= 30
+
+
+def test_synthetic_solutions_are_wrong_where_they_slip() -> None:
+    from judge_lightning.court.final_numbers import final_number
+
+    prompt, (right, *wrong) = court_size.worked_problem(7, 3)
+
+    assert prompt.reference == right
+    assert all(text != right and final_number(text) != final_number(right) for text in wrong)
 
 
 def test_annotators_are_held_against_the_oracle(tmp_path: Path) -> None:

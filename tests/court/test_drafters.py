@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from judge_lightning.court.drafters import Drafter, generate_answers, write_batch
+from judge_lightning.court.batches import BatchWriter, Continuation
+from judge_lightning.court.drafters import Drafter, LocalAuthor, generate_answers, write_batch
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import Answer, Prompt
+from judge_lightning.errors import UserError
+from judge_lightning.models.batch_rows import RowPlan
 
 PROMPTS = [
     Prompt(f"p{n}", "Why " * (n + 1), "1", "f", "train", {"checker": "final_number"})
@@ -92,3 +96,110 @@ def test_sampled_tokens_follow_the_models_distribution(model: LlamaForCausalLM) 
 
     seen = torch.tensor([counts[token] / draws for token in range(len(expected))])
     assert (seen - expected).abs().sum() / 2 < 0.1
+
+
+@contextmanager
+def memory_for(model: LlamaForCausalLM, rows: int) -> Iterator[list[int]]:
+    """Passes over more rows run out of memory; gives the rows of all that were tried."""
+    tried: list[int] = []
+
+    def check(module: object, args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        tried.append(len(kwargs["input_ids"]))
+        if tried[-1] > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    hook = model.register_forward_pre_hook(check, with_kwargs=True)
+    yield tried
+    hook.remove()
+
+
+def test_running_out_of_memory_halves_the_batch_and_changes_no_answer(
+    model: LlamaForCausalLM, byte_tokenizer: PreTrainedTokenizerFast, generate: Generate
+) -> None:
+    drafter = Drafter("draft", temperature=1.0, samples=2)
+    expected = generate(drafter, batch_size=14)
+
+    with memory_for(model, rows=4) as tried:
+        author = LocalAuthor(model, byte_tokenizer, drafter, max_new_tokens=24, batch_size=14)
+        first, second = author.write(PROMPTS), author.write(PROMPTS)
+
+    for drafts in (first, second):
+        assert [draft.token_ids for draft in drafts.written] == [
+            answer.token_ids for answer in expected
+        ]
+    assert [rows for rows in tried if rows > 4] == [14, 7]
+
+
+def test_memory_too_small_for_one_row_is_said(model: LlamaForCausalLM) -> None:
+    with (
+        memory_for(model, rows=0),
+        pytest.raises(UserError, match="too small for one prompt of 3 tokens"),
+    ):
+        BatchWriter(model, frozenset(), 8).write([Continuation([1, 2, 3], 4)])
+
+
+def test_another_error_is_not_taken_for_memory(model: LlamaForCausalLM) -> None:
+    with pytest.raises(IndexError):
+        BatchWriter(model, frozenset(), 8).write([Continuation([10**6], 4)] * 8)
+
+
+def test_the_first_batch_follows_from_the_free_memory(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = RowPlan(model)
+    need = plan.needed(16, 100, 100)
+    monkeypatch.setattr("judge_lightning.models.batch_rows._free_bytes", lambda device: 2 * need)
+    assert plan.rows(16, 100, 100) == 16
+    monkeypatch.setattr("judge_lightning.models.batch_rows._free_bytes", lambda device: need)
+    assert plan.rows(16, 100, 100) == 8
+    monkeypatch.setattr("judge_lightning.models.batch_rows._free_bytes", lambda device: 0)
+    assert plan.rows(16, 100, 100) == 1
+
+
+def test_the_model_itself_fits_the_memory_of_this_machine(model: LlamaForCausalLM) -> None:
+    assert RowPlan(model).rows(8, 50, 50) == 8
+
+
+def test_continuations_of_several_temperatures_and_limits_keep_to_themselves(
+    model: LlamaForCausalLM,
+) -> None:
+    asked = [
+        Continuation([5, 6, 7 + n], limit=2 + n, temperature=[0.0, 1.5][n % 2], name=str(n))
+        for n in range(6)
+    ]
+    together = BatchWriter(model, frozenset(), 6).write(asked)
+
+    alone = BatchWriter(model, frozenset(), 1)
+
+    assert together == [alone.write([one])[0] for one in asked]
+    assert [len(ids) for ids in together] == [2, 3, 4, 5, 6, 7]
+
+
+def test_an_answer_longer_than_the_context_is_rejected(
+    model: LlamaForCausalLM, byte_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    lengths = [len(render_prompt(byte_tokenizer, prompt.text)) for prompt in PROMPTS]
+    author = LocalAuthor(
+        model, byte_tokenizer, Drafter("draft"), max_new_tokens=24, batch_size=4,
+        longest=lengths[3] + 24,
+    )  # fmt: skip
+
+    drafts = author.write(PROMPTS)
+
+    assert [draft.prompt.id for draft in drafts.written] == ["p0", "p1", "p2", "p3"]
+    assert {one.reason for one in drafts.rejected} == {"longer than the context"}
+    assert [one.place for one in drafts.rejected] == [f"p{n}:draft:0" for n in (4, 5, 6)]
+
+
+def test_a_prompt_that_fills_the_context_is_not_asked(
+    model: LlamaForCausalLM, byte_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    long = Prompt("long", "x" * 2000, "1", "f", "train", {"checker": "final_number"})
+    author = LocalAuthor(
+        model, byte_tokenizer, Drafter("draft", 1.0, 2), max_new_tokens=4, batch_size=4
+    )
+
+    drafts = author.write([long])
+
+    assert drafts.written == []
+    assert [one.reason for one in drafts.rejected] == ["longer than the context"] * 2

@@ -146,7 +146,7 @@ def test_the_draft_may_be_of_another_architecture(draft_kind: str, prompt: Tenso
     assert torch.equal(output.sequences, greedy(target, prompt))
 
 
-@pytest.mark.parametrize("kind", ["gemma3", "opt", "gpt_j", "qwen3"])
+@pytest.mark.parametrize("kind", ["mistral", "gemma2", "gemma3", "phi", "opt", "gpt_j", "qwen3"])
 def test_an_answer_may_fill_the_targets_positions(kind: str, prompt: Tensor) -> None:
     target, draft = with_noisy_draft(kind)
     output = SpeculativeDecoder(target, draft, Exact(), 7).generate(prompt, 1000, eos_token_id=())

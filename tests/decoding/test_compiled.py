@@ -12,13 +12,14 @@ from itertools import islice
 import pytest
 import torch
 from torch import Tensor
-from transformers import MambaConfig, MambaForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder, load_pair
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.sources import Source
 from judge_lightning.decoding import compiler
 from judge_lightning.decoding.compiled import BUCKET, CompiledEngine, steps_and_calls
+from judge_lightning.decoding.draft_length import Adaptive
 from judge_lightning.decoding.engine import Engine
 from judge_lightning.decoding.trace import DecodeOutput
 from judge_lightning.errors import UserError
@@ -95,6 +96,25 @@ def test_an_eos_anywhere_in_a_block_ends_it_as_in_eager(tiny: Tiny, place: int) 
         assert_same(compiled.generate(prompt, 12, eos), eager.generate(prompt, 12, eos))
 
 
+def test_blocks_that_end_by_themselves_end_where_they_do_in_eager(
+    llama: Models,
+) -> None:
+    """Within a call of the draft's graph too, and read by graphs of several widths."""
+    shared = CompiledEngine()
+    lengths = ((Exact(), Adaptive(18, 0.02)), (Judge(head(32, 2), 0.2), Adaptive(18, 0.01, 2)))
+    decoders = [
+        tuple(SpeculativeDecoder(*llama, rule, length, each) for each in (shared, "eager"))
+        for rule, length in lengths
+    ]
+    for compiled, eager in decoders:
+        for length, new in ((1, 30), (7, 60), (90, 50), (5, 2)):
+            prompt = random_prompt(length)
+            ours, theirs = (each.generate(prompt, new, ()) for each in (compiled, eager))
+            assert_same(ours, theirs)
+            eos = theirs.trace.tokens[len(theirs.trace.tokens) // 2]
+            assert_same(*(each.generate(prompt, new, eos) for each in (compiled, eager)))
+
+
 def test_a_model_alone_decodes_the_same(llama: Models, engine: CompiledEngine) -> None:
     compiled, eager = (AutoregressiveDecoder(llama[0], each) for each in (engine, "eager"))
     for length in (1, 6, 80):
@@ -146,7 +166,7 @@ def test_the_embedded_pair_decodes_the_same_with_blocks_of_twenty(micro: Pair) -
             for each in (shared, "eager")
         )
         source = Source("word", "micro", "word", count=6)
-        for prompt in islice(source.read(), 6):
+        for prompt in islice(source.prompts(), 6):
             ids = torch.tensor([render_prompt(micro.tokenizer, prompt.text)])
             assert_same(compiled.generate(ids, 200), eager.generate(ids, 200), tolerance=1e-5)
 
@@ -174,9 +194,10 @@ def test_sampling_is_refused_with_the_remedy(tiny: Tiny) -> None:
         compiled.generate(random_prompt(3), 5, temperature=1.0)
 
 
-def test_a_model_without_a_static_cache_is_refused_before_decoding() -> None:
-    model = MambaForCausalLM(MambaConfig(vocab_size=61, hidden_size=32, num_hidden_layers=1))
-    with pytest.raises(UserError, match="MambaForCausalLM has no static cache; use engine=eager"):
+def test_a_model_without_a_static_cache_is_refused_before_decoding(make_pair: MakePair) -> None:
+    model, _ = make_pair("llama")
+    model.config.attention_chunk_size = 8
+    with pytest.raises(UserError, match="LlamaForCausalLM has no static cache; use engine=eager"):
         AutoregressiveDecoder(model, "compiled")
 
 

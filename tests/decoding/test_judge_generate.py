@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    SynthIDTextWatermarkingConfig,
+)
 from transformers.generation import BaseStreamer
 
 from judge_lightning import JudgeHead, judge_generate
@@ -16,6 +21,7 @@ from judge_lightning.heads import HeadConfig
 
 Models = tuple[PreTrainedModel, PreTrainedModel]
 HIDDEN, LAYERS = 32, 2
+SYNTH_ID = SynthIDTextWatermarkingConfig(keys=[3, 5], ngram_len=3)
 
 
 def head(threshold: float) -> JudgeHead:
@@ -63,6 +69,18 @@ def test_a_judge_that_never_overrules_gives_what_generate_gives(
         max_new_tokens=30, do_sample=False,
     )  # fmt: skip
     assert torch.equal(ours, target.generate(prompt, max_new_tokens=30, do_sample=False))
+
+
+def test_blocks_that_end_by_themselves_give_what_generate_gives(
+    llama: Models, prompt: Tensor
+) -> None:
+    wanted, _ = both(llama, prompt)
+    target, draft = llama
+    ours = target.generate(
+        prompt, custom_generate=judge_generate, assistant_model=draft, draft_length="auto",
+        max_new_tokens=wanted.shape[1] - prompt.shape[1], do_sample=False,
+    )  # fmt: skip
+    assert torch.equal(ours, wanted)
 
 
 def test_a_judge_that_keeps_everything_gives_the_drafts_blocks(
@@ -136,7 +154,13 @@ def test_an_output_object_is_given_where_one_is_asked_for(llama: Models, prompt:
         ({"num_beams": 2}, r"num_beams|input_ids"),
         ({"output_scores": True, "return_dict_in_generate": True}, "output_scores"),
         ({"attention_mask": torch.tensor([[0, 1, 1, 1, 1, 1, 1]])}, "attention_mask"),
+        ({"guidance_scale": 1.5}, "UnbatchedClassifierFreeGuidance.* cannot be taken back"),
+        ({"watermarking_config": SYNTH_ID, "do_sample": True}, "SynthIDText.* taken back"),
+        ({"dola_layers": "high"}, "dola_layers"),
+        ({"inputs_embeds": torch.zeros(1, 7, HIDDEN)}, "inputs_embeds: is not read"),
+        ({"position_ids": torch.arange(1, 8).unsqueeze(0)}, "position_ids"),
         ({"draft_length": 0}, "draft_length"),
+        ({"draft_length": "long"}, "draft_length"),
         ({"judge": "/nowhere"}, "/nowhere"),
         ({"judge_threshold": 1.5, "judge": head(0.5)}, "threshold"),
     ],

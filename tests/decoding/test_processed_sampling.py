@@ -6,10 +6,14 @@ enumerated; the statistics are chi-square tests over many seeds.
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from transformers import (
+    GenerationConfig,
     LlamaConfig,
     LlamaForCausalLM,
     LogitsProcessorList,
@@ -20,7 +24,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from judge_lightning import JudgeHead, SpeculativeDecoder
+from judge_lightning import JudgeHead, SpeculativeDecoder, judge_generate
 from judge_lightning.decoding.request import PLAIN, Extras
 from judge_lightning.heads import HeadConfig
 from judge_lightning.verifiers import Exact, Judge, Verifier
@@ -77,9 +81,52 @@ def sampled(verifier: Verifier, extras: Extras) -> Tensor:
     return counts
 
 
+GENERATION_CONFIGS: dict[str, dict[str, Any]] = {
+    "common": {"temperature": 1.4, "top_k": 4, "top_p": 0.9, "repetition_penalty": 1.3},
+    "rarer": {"typical_p": 0.9, "sequence_bias": [[[2], 2.0], [[4], -1.0]], "top_k": 0},
+}
+FEWER_DRAWS = 200
+"""``generate`` prepares every call anew, which costs more than decoding two tokens."""
+
+
+@pytest.mark.parametrize("name", GENERATION_CONFIGS)
+def test_a_generation_config_given_to_generate_keeps_the_distribution_of_generate(
+    name: str,
+) -> None:
+    """As a user asks for it: ``target.generate(generation_config=..., custom_generate=...)``.
+
+    What is expected comes from the scores that ``generate`` itself gives for every prefix.
+    """
+    given = GENERATION_CONFIGS[name]
+    config = GenerationConfig(do_sample=True, max_new_tokens=2, pad_token_id=0, **given)
+
+    def following(prefix: Tensor) -> Tensor:
+        one = copy.deepcopy(config)
+        one.max_new_tokens = 1
+        one.return_dict_in_generate = one.output_scores = True
+        return TARGET.generate(prefix, generation_config=one).scores[0].softmax(-1)[0]
+
+    first = following(PROMPT)
+    possible = [following(torch.cat([PROMPT, torch.tensor([[t]])], 1)) for t in range(V)]
+    counts = torch.zeros(V, V)
+    torch.manual_seed(0)
+    for _ in range(FEWER_DRAWS):
+        answer = TARGET.generate(
+            PROMPT,
+            generation_config=config,
+            custom_generate=judge_generate,
+            assistant_model=DRAFT,
+            draft_length=2,
+        )
+        one, two = answer[0, -2:].tolist()
+        counts[one, two] += 1
+    statistic, critical = chi_square(counts, first[:, None] * torch.stack(possible))
+    assert statistic < critical
+
+
 def chi_square(counts: Tensor, probabilities: Tensor) -> tuple[float, float]:
     """The statistic and its critical value; cells that are too rare to test share one."""
-    expected = DRAWS * probabilities.flatten()
+    expected = counts.sum() * probabilities.flatten()
     observed = counts.flatten()
     impossible = expected == 0
     if observed[impossible].sum() > 0:

@@ -11,7 +11,7 @@ import pytest
 
 from evals.decoders import DECODERS, choose_engine
 from evals.examples import read_examples
-from evals.generations import read_generations
+from evals.generations import read_generations, read_timings
 from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.decoding import compiler
 from judge_lightning.errors import UserError
@@ -23,11 +23,13 @@ from pipelines.config import (
     PairConfig,
     RunConfig,
     SourceConfig,
+    SpeedConfig,
     VerifierConfig,
 )
-from pipelines.stage import StageContext
+from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import Decode
 from pipelines.stages.evaluate import Evaluate
+from pipelines.stages.speed import Speed
 
 
 class SilentRecorder:
@@ -79,7 +81,7 @@ def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
     return folder
 
 
-def run(stage: Decode | Evaluate, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
+def run(stage: Stage, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
     work.mkdir(exist_ok=True)
     context = StageContext(config, inputs, work, SilentRecorder())
     stage.run(context)
@@ -114,6 +116,45 @@ def test_a_stand_in_answers_as_its_seed_and_is_judged_by_its_seeds_judge(
     assert (evaluated.work / "results.json").is_file()
 
 
+@pytest.fixture
+def timed_config(config: RunConfig) -> RunConfig:
+    """The same run with its speed taken from three prompts on a deeper target."""
+    grown = ModelConfig(path="unused", grow=Growth(num_hidden_layers=5))
+    stand_in = PairConfig(name="deeper", target=grown, draft=ModelConfig(path="unused"))
+    config.speed = SpeedConfig(name="deeper", pair=stand_in, prompts=3, shard_size=2)
+    return config
+
+
+def test_a_stand_in_is_timed_on_some_headline_prompts_and_writes_the_pairs_tokens(
+    timed_config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path, "decode": decoded.work}
+    timed = run(Speed(), timed_config, tmp_path / "speed", **folders)
+    metrics = timed.recorder.metrics  # type: ignore[attr-defined]
+    assert metrics["tokens_differ"] == 0
+    assert json.loads((timed.work / "agreement.json").read_text())["differing"] == []
+    for decoder in DECODERS:
+        rows = list(read_generations(timed.work, decoder))
+        assert [row.prompt_id for row in rows] == ["word-0", "word-2", "word-4"]
+        assert metrics[f"{decoder}/tokens_per_second"] > 0
+    assert {row.engine for row in read_timings(timed.work)} == {"eager"}
+    assert timed.volatile == {path.name for path in timed.work.glob("timings-*")}
+
+
+def test_answers_that_are_not_the_pairs_are_counted_and_named(
+    timed_config: RunConfig, prompts_folder: Path, decoded: StageContext, tmp_path: Path
+) -> None:
+    written = decoded.work / "generations-judge-00000.jsonl"
+    first, *rest = written.read_text().splitlines(keepends=True)
+    answer = json.loads(first)
+    answer["token_ids"][0] += 1
+    written.write_text(json.dumps(answer) + "\n" + "".join(rest))
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path, "decode": decoded.work}
+    timed = run(Speed(), timed_config, tmp_path / "speed", **folders)
+    agreement = json.loads((timed.work / "agreement.json").read_text())
+    assert agreement == {"tokens_differ": 1, "differing": [["judge", "word-0"]]}
+
+
 def test_only_timings_are_volatile(decoded: StageContext) -> None:
     assert decoded.volatile == {path.name for path in decoded.work.glob("timings-*")}
 
@@ -146,7 +187,7 @@ def test_evaluate_uses_the_generations_of_decode(
 
 
 def word_problems(config: RunConfig) -> RunConfig:
-    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.data.sources["word"] = SourceConfig(format="micro", family="word")
     return config
 
 
@@ -163,7 +204,7 @@ def test_a_judge_that_is_missing_is_refused(config: RunConfig) -> None:
 
 
 def test_a_headline_without_prompts_is_refused(config: RunConfig) -> None:
-    config.data.sources["code"] = SourceConfig(kind="micro", family="code")
+    config.data.sources["code"] = SourceConfig(format="micro", family="code")
     with pytest.raises(UserError, match=r"eval\.headline: no source .* 'word'"):
         Decode().validate(config)
 
@@ -173,6 +214,42 @@ def test_what_cannot_change_the_result_is_no_part_of_the_key(config: RunConfig) 
     config.engine.workers = 7
     config.engine.device = "cuda"
     assert Decode().settings(config) == before
+
+
+def test_a_number_of_draft_tokens_stands_in_the_key_as_it_is(config: RunConfig) -> None:
+    before = Decode().settings(config)
+    assert before["draft_length"] == 4
+    config.engine.draft_cost, config.engine.longest_draft = 0.5, 99
+    assert Decode().settings(config) == before
+
+
+def test_auto_stands_in_the_key_with_all_that_it_decides_by(config: RunConfig) -> None:
+    config.engine.draft_length = "auto"
+    settings = Decode().settings(config)["draft_length"]
+    assert settings == {"auto": {"longest": 32, "draft_cost": 0.1, "every": 1}}
+    config.engine.draft_cost = 0.5
+    assert Decode().settings(config)["draft_length"] != settings
+
+
+@pytest.mark.parametrize("value", ["long", 0, "2.5"])
+def test_a_draft_length_that_is_none_is_refused(config: RunConfig, value: int | str) -> None:
+    config.engine.draft_length = value
+    with pytest.raises(UserError, match=r"engine\.draft_length: is"):
+        Decode().validate(config)
+
+
+def test_decoding_with_auto_does_not_depend_on_how_prompts_are_cut(
+    config: RunConfig, prompts_folder: Path, tmp_path: Path
+) -> None:
+    config.engine.draft_length = "auto"
+    traces = []
+    for size in (1, 4):
+        config.engine.shard_size = size
+        work = tmp_path / f"decode-{size}"
+        run(Decode(), config, work, prompts=prompts_folder, calibrate=tmp_path)
+        traces.append([row.trace for row in read_generations(work, "judge")])
+    assert traces[0] == traces[1]
+    assert any(cycle["proposed"] for trace in traces[0] for cycle in trace["cycles"])
 
 
 def test_the_engine_is_no_part_of_the_key(config: RunConfig) -> None:
@@ -189,7 +266,7 @@ def test_the_engine_is_no_part_of_the_key(config: RunConfig) -> None:
 def test_an_engine_that_cannot_serve_is_refused_before_any_work(
     config: RunConfig, kind: str, temperature: float, problem: str
 ) -> None:
-    config.data.sources["word"] = SourceConfig(kind="micro", family="word")
+    config.data.sources["word"] = SourceConfig(format="micro", family="word")
     config.engine.kind, config.engine.temperature = kind, temperature
     with pytest.raises(UserError, match=rf"engine\.kind: .*{problem}"):
         Decode().validate(config)

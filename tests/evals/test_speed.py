@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from evals.generations import Generation, Timing
-from evals.speed import accepted_counts, accepted_histogram, decoder_statistics
+from evals.speed import (
+    accepted_counts,
+    accepted_histogram,
+    decoder_statistics,
+    differing_answers,
+    spread_evenly,
+)
 
 
 def generation(decoder: str, prompt_id: str, accepted: list[int] | None, tokens: int) -> Generation:
@@ -55,3 +61,14 @@ def test_without_speculation_every_token_is_a_cycle_that_accepts_nothing() -> No
 
 def test_the_histogram_counts_cycles_by_accepted_tokens() -> None:
     assert accepted_histogram(GENERATIONS["judge"], 4) == [0, 1, 2, 0, 1]
+
+
+def test_a_subset_is_spread_over_all_rows_and_keeps_their_order() -> None:
+    assert spread_evenly(range(10), 4) == [0, 2, 5, 7]
+    assert spread_evenly(range(3), 10) == [0, 1, 2]
+
+
+def test_an_answer_differs_when_its_tokens_do() -> None:
+    other = {"judge": [generation("judge", "word-0", [4, 2, 1], 9)]}
+    assert differing_answers(other, GENERATIONS) == [("judge", "word-0")]
+    assert differing_answers({"judge": GENERATIONS["judge"][1:]}, GENERATIONS) == []

@@ -28,7 +28,6 @@ def test_every_annotator_has_a_configuration_that_loads(name: str) -> None:
 
 
 def test_llm_composes_with_the_target_as_its_model() -> None:
-    pytest.importorskip("pipelines.chat")
     config = config_of("annotate=llm")
     check_annotating(config)
 
@@ -36,7 +35,6 @@ def test_llm_composes_with_the_target_as_its_model() -> None:
 
 
 def test_llm_without_a_model_is_refused() -> None:
-    pytest.importorskip("pipelines.chat")
     with pytest.raises(UserError, match=r"annotate\.chat: is not given"):
         check_annotating(config_of("annotate=llm", "annotate.chat=null"))
 
@@ -44,11 +42,6 @@ def test_llm_without_a_model_is_refused() -> None:
 def test_an_option_that_an_annotator_does_not_have_is_refused_with_those_it_has() -> None:
     with pytest.raises(UserError, match=r"annotate\.options\.kk: .*'k'"):
         check_annotating(config_of("annotate=rollout", "+annotate.options.kk=2"))
-
-
-def test_an_impossible_batch_is_refused() -> None:
-    with pytest.raises(UserError, match=r"annotate\.batch_size"):
-        check_annotating(config_of("annotate.batch_size=0"))
 
 
 def test_options_and_the_seed_of_sampled_tries_are_in_the_key_and_the_batch_is_not() -> None:

@@ -129,6 +129,17 @@ def test_a_selection_on_missing_inputs_names_the_stages_to_add(tiny: Any) -> Non
         require_inputs(tiny.plan())
 
 
+def test_what_a_run_does_not_want_is_left_out_and_its_readers_do_without(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = tiny.order[1]
+    monkeypatch.setattr(total, "wanted", lambda config: config.judge.lr > 0, raising=False)
+    tiny.config.judge.lr = 0.0
+    results = {result.planned.name: result for result in tiny.run()}
+    assert list(results) == ["numbers", "report"]
+    assert list(results["report"].planned.inputs) == ["numbers"]
+
+
 def test_a_selection_that_is_cached_needs_no_inputs(tiny: Any, tmp_path: Path) -> None:
     tiny.run()
     shutil.rmtree(tmp_path / "artifacts" / "numbers")

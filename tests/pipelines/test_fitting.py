@@ -261,3 +261,22 @@ def test_a_split_target_can_be_planned() -> None:
     fit = fit_of(config, ["decode"], run_machine(config))
     assert fit is not None
     assert fit.fits
+
+
+def test_the_stand_in_that_speed_is_taken_from_is_planned_with_the_run() -> None:
+    config = config_of("quickstart", "engine.device=cpu", "launch.machine='4 GiB'")
+    fit = fit_of(config, LOADING_STAGES, run_machine(config))
+    assert fit is not None
+    weights = {plan.workload: plan.devices[0].weights for plan in fit.plans}
+    assert weights["speed"] > 5 * weights["decode"]
+
+
+def test_a_stand_in_that_is_too_large_can_be_left_out() -> None:
+    config = config_of(
+        "quickstart",
+        "engine.device=cpu",
+        "launch.machine='4 GiB'",
+        "speed.pair.target.grow.num_hidden_layers=8000",
+    )
+    with pytest.raises(UserError, match=r"speed=none \(no stand-in for the speed"):
+        check_memory(config, LOADING_STAGES)

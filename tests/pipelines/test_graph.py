@@ -102,17 +102,19 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "prompts",
         "mine",
         "annotate",
+        "dataset",
         "embed",
         "train",
         "calibrate",
         "decode",
+        "speed",
         "evaluate",
         "report",
     ]
 
 
 def test_an_unknown_pipeline_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="judge, pretrain"):
+    with pytest.raises(UserError, match="judge, court, pretrain"):
         stages_of_pipeline("train", {})
 
 

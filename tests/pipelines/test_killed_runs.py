@@ -18,10 +18,12 @@ STAGES = (
     "prompts",
     "mine",
     "annotate",
+    "dataset",
     "embed",
     "train",
     "calibrate",
     "decode",
+    "speed",
     "evaluate",
     "report",
 )
@@ -39,6 +41,8 @@ SMALL = (
     "embed.shard_tokens=2048",
     "engine=eager",
     "engine.shard_size=2",
+    "speed.prompts=2",
+    "speed.shard_size=1",
     "judge.max_epochs=6",
 )
 
@@ -101,6 +105,6 @@ def test_a_run_killed_in_every_stage_ends_in_the_artifacts_of_an_undisturbed_one
     killed = [stage for stage in STAGES if kill_in(stage, disturbed)]
     finish(start(disturbed), disturbed)
     finish(reference, undisturbed)
-    assert set(killed) >= {"mine", "embed", "train", "decode"}
+    assert set(killed) >= {"mine", "embed", "train", "decode", "speed"}
     assert len(contents(undisturbed)) == len(STAGES)
     assert contents(disturbed) == contents(undisturbed)

@@ -15,16 +15,21 @@ from pipelines.config import RunConfig, register_schemas
 from pipelines.graph import discover_stages, stages_of_pipeline
 from pipelines.plan import make_plan
 from pipelines.preflight import model_sizes
-from pipelines.stand_in import check_stand_ins, describe_stand_in
+from pipelines.stages.speed import Speed
+from pipelines.stand_in import check_stand_ins, describe_stand_in, timed_run
 from pipelines.store import ArtifactStore
 
 STAND_INS = sorted(path.stem for path in (CONF / "pair").glob("standin_*.yaml"))
 
 
 def config_of(pair: str, *overrides: str) -> RunConfig:
+    return experiment("quickstart", f"pair={pair}", *overrides)
+
+
+def experiment(name: str, *overrides: str) -> RunConfig:
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return typed_config(compose("config", ["+exp=quickstart", f"pair={pair}", *overrides]))
+        return typed_config(compose("config", [f"+exp={name}", *overrides]))
 
 
 def keys_of(config: RunConfig) -> dict[str, str]:
@@ -45,6 +50,7 @@ def test_the_court_and_the_judge_are_the_seeds_and_only_decoding_differs() -> No
     micro, stand_in = keys_of(config_of("micro")), keys_of(config_of("standin_cpu"))
     changed = {name for name, key in stand_in.items() if key != micro[name]}
     assert changed == {"decode", "evaluate", "report"}
+    assert micro.keys() - stand_in.keys() == {"speed"}
 
 
 def test_two_shapes_of_the_same_seed_have_different_keys() -> None:
@@ -119,6 +125,89 @@ def test_a_wrong_shape_gets_one_line_and_status_2(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
+
+
+def test_the_quickstart_takes_its_speed_from_the_micro_models_in_the_stand_ins_shapes() -> None:
+    config = config_of("micro")
+    timed = timed_run(config)
+    assert timed is not None
+    assert timed.pair.name == "standin_cpu"
+    assert (timed.pair.target.path, timed.pair.draft.path) == ("micro:target", "micro:draft")
+    assert timed.pair.target.grow == config_of("standin_cpu").pair.target.grow
+    assert config.pair.target.grow is None
+
+
+def test_a_pair_with_another_draft_is_timed_with_that_draft() -> None:
+    timed = timed_run(experiment("pair_sweep", "pair=micro_small"))
+    assert timed is not None
+    assert timed.pair.draft.path == "micro:draft_small"
+    assert timed.pair.target.grow is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("70b_judge", ()),
+        ("405b_judge", ()),
+        ("layer_ablation", ()),
+        ("quickstart", ("pair=standin_cpu",)),
+        ("quickstart", ("speed=none",)),
+    ],
+)
+def test_without_a_stand_in_of_its_own_a_run_has_no_stage_for_speed(
+    name: str, overrides: tuple[str, ...]
+) -> None:
+    config = experiment(name, *overrides)
+    assert timed_run(config) is None
+    assert "speed" not in keys_of(config)
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("speed.prompts=3", {"speed", "report"}),
+        ("speed.pair.target.grow.num_hidden_layers=47", {"speed", "report"}),
+        ("speed.engine=compiled", set()),
+        ("engine.workers=1", set()),
+    ],
+)
+def test_how_speed_is_measured_changes_no_other_key(override: str, changed: set[str]) -> None:
+    before, after = keys_of(config_of("micro")), keys_of(config_of("micro", override))
+    assert {name for name, key in after.items() if key != before[name]} == changed
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("speed.pair.target.grow=null", "speed.pair: standin_cpu is no stand-in"),
+        ("speed.pair.target.grow.hidden_size=64", "speed.pair.target.grow.hidden_size: 64 cannot"),
+        ("speed.prompts=0", "speed.prompts: is 0"),
+        ("speed.engine=fast", "speed.engine: there is no engine 'fast'"),
+    ],
+)
+def test_what_cannot_be_timed_is_refused_before_any_work(override: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Speed().validate(config_of("micro", override))
+    assert str(error.value).startswith(message)
+
+
+def test_a_pair_that_cannot_wear_the_shape_is_told_how_to_do_without() -> None:
+    config = config_of("qwen3_0_6b_32b")
+    with pytest.raises(UserError, match="speed=none to measure qwen3_0_6b_32b itself"):
+        Speed().validate(config)
+
+
+def test_the_plan_says_where_speed_comes_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py", "+exp=quickstart", "dry_run=1"])
+    with pytest.raises(SystemExit):
+        run.main()
+    out = capsys.readouterr().out
+    assert "speed from a stand-in, standin_cpu, on at most 10 prompts: target is micro" in out
+    assert "target (speed)" in out
+    assert "│ speed " in out
 
 
 def test_the_plan_says_that_it_is_a_stand_in_and_how_large(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from evals.decoders import DECODERS, SPECULATIVE
 from evals.examples import make_examples, write_examples
-from evals.generations import Generation, ShardFiles, Timing
+from evals.generations import Generation, ShardFiles, Timing, read_generations
 from evals.statistics import paired_difference, proportion
 from judge_lightning.court.records import Prompt
 from pipelines.manifest import FileEntry, Manifest
@@ -28,6 +29,11 @@ ANSWER = (
 WORDS = ANSWER.split()
 QUESTION = "Tom has 12 apples. He buys 7 more, gives 4 to Ann and finds twice as many. How many?"
 IDENTITY = Identity("quickstart", "micro", "word", LENGTH, 0.0, DECODERS)
+TIMED = replace(
+    IDENTITY,
+    speed_pair="standin_cpu",
+    speed_stand_in="target is micro:target grown to 128 wide, 48 layers",
+)
 SECONDS_PER_TOKEN = {"target": 0.003, "draft": 0.0012, "exact": 0.0034, "judge": 0.0016}
 
 
@@ -70,6 +76,18 @@ def stand_in_material(artifacts: dict[str, Path]) -> Material:
 
 
 @pytest.fixture
+def timed_material(artifacts: dict[str, Path]) -> Material:
+    """The same run with its speed taken from 10 prompts on a stand-in that is 10 times slower."""
+    return read_material(TIMED, {**artifacts, "speed": write_speed(artifacts, differ=0)})
+
+
+@pytest.fixture
+def differing_material(artifacts: dict[str, Path]) -> Material:
+    """A stand-in that wrote two other answers than the pair."""
+    return read_material(TIMED, {**artifacts, "speed": write_speed(artifacts, differ=2)})
+
+
+@pytest.fixture
 def material_of(tmp_path: Path) -> Callable[..., Material]:
     """Makes the material of a changed scenario."""
 
@@ -81,7 +99,7 @@ def material_of(tmp_path: Path) -> Callable[..., Material]:
 
 
 def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
-    stages = ("prompts", "mine", "annotate", "train", "calibrate", "decode", "evaluate")
+    stages = ("prompts", "mine", "annotate", "dataset", "train", "calibrate", "decode", "evaluate")
     folders = {stage: root / stage for stage in stages}
     for folder in folders.values():
         folder.mkdir(parents=True)
@@ -107,6 +125,31 @@ def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
         )
         (folder / "manifest.json").write_text(json.dumps(manifest.to_json()))
     return folders
+
+
+def write_speed(artifacts: dict[str, Path], differ: int) -> Path:
+    """The speed stage's artifact: decode's first 10 answers, on models that are slower."""
+    folder = artifacts["decode"].parent / "speed"
+    shutil.copytree(artifacts["calibrate"], folder)
+    rows = [
+        row for name in DECODERS for row in list(read_generations(artifacts["decode"], name))[:10]
+    ]
+    slower = {"target": 10, "draft": 1, "exact": 5, "judge": 2}
+    timings = [
+        Timing(
+            row.prompt_id,
+            row.decoder,
+            len(row.token_ids) * SECONDS_PER_TOKEN["target"] * slower[row.decoder],
+            len(row.token_ids),
+            [],
+            engine="eager",
+        )
+        for row in rows
+    ]
+    ShardFiles(folder, 0).write(DECODERS, rows, timings)
+    agreement = {"tokens_differ": differ, "differing": [["judge", "word-0"]] * differ}
+    (folder / "agreement.json").write_text(json.dumps(agreement))
+    return folder
 
 
 def _write_judge(train: Path, calibrate: Path) -> None:

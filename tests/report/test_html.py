@@ -100,6 +100,24 @@ def test_a_stand_in_is_named_in_the_headline_tables_caption_and_at_its_speed(
         assert "stand-in" not in text
 
 
+def test_every_speed_of_a_stand_in_is_labelled_where_it_stands(timed_material: Material) -> None:
+    page, table = render_html(timed_material), render_terminal(timed_material)
+    parse(page)
+    sources = (
+        "speed: stand-in standin_cpu, 10 prompts; quality and accepted per cycle: micro, 40 prompts"
+    )
+    assert sources in page.partition("<caption>")[2].partition("</caption>")[0]
+    assert sources in " ".join(table.split())
+    for heading in ("Tokens/s<br>(stand-in)", "Speed-up<br>(stand-in)", "Speed of a stand-in"):
+        assert heading in page
+    assert "speed of the stand-in <b>standin_cpu</b>" in page
+    below_the_names = next(line for line in table.splitlines() if "decoder" in line)
+    assert below_the_names.split().count("stand-in") == 2
+    for text in (page, table):
+        assert "5.00" in text
+        assert "wrote the same tokens in all 40 answers" in " ".join(text.split())
+
+
 def test_failures_are_shown_beside_what_worked(material: Material) -> None:
     text = " ".join(parse(render_html(material)).text)
     assert "What it cost: the target alone is right here, judge decoding is not" in text

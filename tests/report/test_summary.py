@@ -58,3 +58,48 @@ def test_a_stand_in_is_named_and_a_real_pair_has_none(
 ) -> None:
     assert summarise(material)["stand_in"] is None
     assert summarise(stand_in_material)["stand_in"] == STAND_IN
+
+
+def test_speed_comes_from_the_stand_in_and_says_so(
+    material: Material, timed_material: Material
+) -> None:
+    own, timed = summarise(material), summarise(timed_material)
+    assert timed["speed"] == {
+        "pair": "standin_cpu",
+        "stand_in": True,
+        "description": "target is micro:target grown to 128 wide, 48 layers",
+        "prompts": 10,
+        "engine": "eager",
+        "target_over_draft": pytest.approx(10.0),
+        "accepted_per_cycle": timed["speed"]["accepted_per_cycle"],
+        "tokens_differ": 0,
+    }
+    judge, before = timed["decode"]["judge"], own["decode"]["judge"]
+    assert judge["speedup"] == pytest.approx(5.0)
+    assert judge["tokens_per_second"] == pytest.approx(1 / 0.006)
+    assert timed["verdict"]["speed_ratio"] == pytest.approx(2.5)
+    assert judge["own_speedup"] == before["speedup"]
+    assert judge["own_tokens_per_second"] == before["tokens_per_second"]
+
+
+def test_quality_and_acceptance_stay_those_of_the_pair_itself(
+    material: Material, timed_material: Material
+) -> None:
+    own, timed = summarise(material), summarise(timed_material)
+    for name in ("accepted_per_cycle", "tokens_per_cycle", "cycles", "prompts", "right"):
+        assert timed["decode"]["judge"][name] == own["decode"]["judge"][name]
+
+
+def test_no_familys_speed_is_taken_for_the_stand_ins(timed_material: Material) -> None:
+    row = summarise(timed_material)["families"]["word"]["judge"]
+    assert "own_tokens_per_second" in row
+    assert "tokens_per_second" not in row
+
+
+def test_without_a_stand_in_speed_is_the_pairs_own(
+    material: Material, stand_in_material: Material
+) -> None:
+    speed = summarise(material)["speed"]
+    assert (speed["pair"], speed["stand_in"], speed["prompts"]) == ("micro", False, 40)
+    assert summarise(stand_in_material)["speed"]["stand_in"] is True
+    assert "own_speedup" not in summarise(material)["decode"]["judge"]

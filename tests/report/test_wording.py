@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from evals.statistics import Estimate
 from pipelines.report import wording
 from pipelines.report.material import Material
+from pipelines.report.summary import verdict
 from pipelines.report.terminal import WIDTH, render_terminal
 
 NOBODY: frozenset[int] = frozenset()
@@ -36,6 +38,15 @@ def test_no_change_at_all_is_not_dressed_up_as_noise(material_of: Callable[..., 
     assert "every answer stays as right or wrong as it was" in sentence
 
 
+def test_blocks_that_end_by_themselves_are_counted_up_to_the_longest(material: Material) -> None:
+    material = replace(material, identity=replace(material.identity, adaptive=True))
+    gain = wording.gain(material)
+    assert gain is not None
+    assert "of up to 20 proposed" in gain.sentence
+    assert "draft length up to 20" in render_terminal(material)
+    assert verdict(material)["draft_length"] == "auto"
+
+
 def test_a_judge_that_keeps_no_more_is_not_shown_as_a_gain(
     material_of: Callable[..., Material],
 ) -> None:
@@ -61,3 +72,22 @@ def test_the_terminal_table_fits_and_names_every_decoder(material: Material) -> 
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     for name in wording.DECODER_NAMES.values():
         assert name in text
+
+
+def test_the_speed_of_a_stand_in_names_it_and_its_prompts(timed_material: Material) -> None:
+    found = wording.speed(timed_material)
+    assert found is not None
+    assert found.number == "5.00×"
+    assert "on the stand-in standin_cpu (10 prompts)" in found.sentence
+    assert "167 instead of 33 tokens per second" in found.sentence
+    assert "10.0 times as fast as the stand-in's target token" in wording.draft_cost(timed_material)
+
+
+def test_the_pairs_own_speed_is_told_beside_it(timed_material: Material) -> None:
+    note = wording.speed_note(timed_material)
+    assert "Of micro itself, the judge reaches 625 tokens/s, 1.88× its target alone" in note
+
+
+def test_tokens_that_differ_are_told(differing_material: Material) -> None:
+    note = wording.speed_note(differing_material)
+    assert "It wrote other tokens in 2 of 40 answers" in note

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import pytest
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from judge_lightning.court.records import Answer, Prompt, read_records, write_records
+from judge_lightning.court.records import Answer, Prompt, write_records
+from judge_lightning.court.stretches import answers_file, read_stretches
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
 from judge_lightning.micro.grammar import render
@@ -19,7 +20,7 @@ from judge_lightning.micro.world import problem
 from judge_lightning.models.fingerprint import fingerprint
 from pipelines.config import DrafterConfig, ModelConfig, PairConfig, RunConfig, SourceConfig
 from pipelines.stage import Stage, StageContext
-from pipelines.stages import annotate, calibrate, embed, mine, prompts, train
+from pipelines.stages import annotate, calibrate, dataset, embed, mine, prompts, train
 
 T = TypeVar("T")
 COUNT = 40
@@ -66,7 +67,7 @@ def config(
         "word": SourceConfig("micro", "word", count=COUNT),
         "code": SourceConfig("micro", "code", split="eval", count=5),
     }
-    config.mine.drafters = {"draft": DrafterConfig("draft", temperature=1.0)}
+    config.mine.drafters = {"draft": DrafterConfig(model="draft", temperature=1.0)}
     config.mine.max_new_tokens, config.mine.shard_size = 3, 15
     config.annotate.name = "oracle"
     config.embed.shard_tokens = 2000
@@ -85,6 +86,19 @@ def run(stage: Stage, config: RunConfig, root: Path) -> Metrics:
     return metrics
 
 
+def both(
+    prompt: Prompt, rng: random.Random, tokenizer: PreTrainedTokenizerFast
+) -> Iterator[Answer]:
+    """A right and a wrong answer to a word problem."""
+    question = problem("word", prompt.meta["index"])
+    words = render(question.answers, lambda choice: rng.randrange(len(choice.options)))
+    wrong = [*words[:-2], " 7777", words[-1]]
+    for author, said, right in (("target", words, True), ("draft", wrong, False)):
+        text = "".join(said)
+        ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        yield Answer(prompt.id, author, 0, text, ids, True, right)
+
+
 @pytest.fixture(scope="module")
 def court(
     config: RunConfig,
@@ -95,20 +109,16 @@ def court(
     root = tmp_path_factory.mktemp("court")
     run(prompts.STAGE, config, root)
     rng = random.Random(0)
-    answers = []
-    for prompt in read_records(root / "prompts" / "prompts.jsonl", Prompt):
-        if prompt.split == "eval":
-            continue
-        question = problem("word", prompt.meta["index"])
-        words = render(question.answers, lambda choice: rng.randrange(len(choice.options)))
-        wrong = [*words[:-2], " 7777", words[-1]]
-        for author, said, right in (("target", words, True), ("draft", wrong, False)):
-            text = "".join(said)
-            ids = byte_tokenizer(text, add_special_tokens=False)["input_ids"]
-            ids = [*ids, byte_tokenizer.eos_token_id]
-            answers.append(Answer(prompt.id, author, 0, text, ids, True, right))
     (root / "mine").mkdir()
-    write_records(root / "mine" / "answers-both-00000.jsonl", answers)
+    stretches = read_stretches(root / "prompts" / "prompts.jsonl", config.mine.shard_size)
+    for stretch in stretches:
+        answers = [
+            answer for prompt in stretch.prompts for answer in both(prompt, rng, byte_tokenizer)
+        ]
+        write_records(root / "mine" / answers_file("both", stretch.number), answers)
+    statistics = {"prompts": COUNT, "tuples": COUNT, "answers": {"both": 2 * COUNT}}
+    statistics |= {"accuracy": {"both": 0.5}, "rejected": {}}
+    (root / "mine" / "statistics.json").write_text(json.dumps(statistics))
     return root
 
 
@@ -137,6 +147,53 @@ def test_mined_shards_survive_a_kill_and_end_the_same(
     assert again.values["accuracy_target"] == 0.0
 
 
+def test_annotated_stretches_survive_a_kill_and_end_the_same(
+    court: Path, config: RunConfig, tmp_path: Path
+) -> None:
+    for stage in ("prompts", "mine"):
+        (tmp_path / stage).symlink_to(court / stage)
+    run(annotate.STAGE, config, tmp_path)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "annotate").iterdir()}
+    assert len([name for name in files if name.endswith(".parquet")]) == 3
+    kept = tmp_path / "annotate" / "tuples-00000.parquet"
+    written = kept.stat().st_mtime_ns
+    # Killed between a stretch's table and its facts, and before the next stretch.
+    for name in ("stretch-00001.json", "stretch-00002.json", "tuples-00002.parquet"):
+        (tmp_path / "annotate" / name).unlink()
+
+    run(annotate.STAGE, config, tmp_path)
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "annotate").iterdir()} == files
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_guarded_continuations_are_merged_as_mistakes(
+    court: Path, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stage in ("prompts", "mine"):
+        (tmp_path / stage).symlink_to(court / stage)
+    lines = [
+        json.dumps(
+            {"prompt": f"How do I {what}?", "continuation": "Like this.", "category": "rude"}
+        )
+        for what in "abcdefghijklmnopqrstuvwxyz"
+    ]
+    (tmp_path / "guarded.jsonl").write_text("\n".join([*lines, "{no json"]) + "\n")
+    monkeypatch.setattr(config.dataset, "guarded", str(tmp_path / "guarded.jsonl"))
+    run(annotate.STAGE, config, tmp_path)
+
+    collected = run(dataset.STAGE, config, tmp_path)
+    embedded = run(embed.STAGE, config, tmp_path)
+
+    statistics = json.loads((tmp_path / "dataset" / "statistics.json").read_text())
+    assert statistics["drafters"]["guarded"] == 26
+    assert statistics["families"]["guarded:rude"] == 26
+    assert statistics["rejected"] == {"not JSON": 1}
+    assert collected.values["mistake_tokens"] >= 26 * len("Like this.")
+    assert embedded.values["mistake_tokens"] == collected.values["mistake_tokens"]
+    assert "guarded" in (tmp_path / "dataset" / "README.md").read_text()
+
+
 def test_too_few_tuples_are_refused_with_a_remedy(
     court: Path, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,12 +208,13 @@ def test_too_few_tuples_are_refused_with_a_remedy(
 
 def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfig) -> None:
     annotated = run(annotate.STAGE, config, court)
+    collected = run(dataset.STAGE, config, court)
     embedded = run(embed.STAGE, config, court)
     trained = run(train.STAGE, config, court)
     calibrated = run(calibrate.STAGE, config, court)
 
-    assert annotated.values["tuples"] == COUNT
-    assert annotated.values["tokens"] == embedded.values["tokens"]
+    assert annotated.values["tuples"] == collected.values["tuples"] == COUNT
+    assert collected.values["tokens"] == embedded.values["tokens"]
     assert len(json.loads((court / "train" / "layers.json").read_text())) == 2
     target = fingerprint(config.pair.target.path)
     head = JudgeHead.from_pretrained(court / "calibrate" / "judge", expected_target=target)
@@ -175,6 +233,8 @@ def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfi
         (embed.STAGE, "embed.dtype", "int4"),
         (annotate.STAGE, "annotate.name", "intuition"),
         (annotate.STAGE, "annotate.after_mistake", "maybe"),
+        (dataset.STAGE, "dataset.maximum_tuples", -1),
+        (dataset.STAGE, "dataset.guarded", "no_such_file.jsonl"),
         (calibrate.STAGE, "calibrate.rule", "best"),
         (calibrate.STAGE, "calibrate.recall", 1.0),
         (mine.STAGE, "mine.shard_size", 0),
@@ -201,7 +261,7 @@ def test_a_wrong_value_is_refused_before_any_work(
 def test_what_cannot_change_a_result_is_in_no_settings(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
 ) -> None:
-    stages = (prompts, mine, annotate, embed, train, calibrate)
+    stages = (prompts, mine, annotate, dataset, embed, train, calibrate)
     before = [module.STAGE.settings(config) for module in stages]
     group, name = field.split(".")
     monkeypatch.setattr(getattr(config, group), name, value)
@@ -212,7 +272,7 @@ def test_what_cannot_change_a_result_is_in_no_settings(
 def test_a_learning_rate_changes_the_settings_of_train_alone(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages = (prompts, mine, annotate, embed, train, calibrate)
+    stages = (prompts, mine, annotate, dataset, embed, train, calibrate)
     before = [module.STAGE.settings(config) for module in stages]
     monkeypatch.setattr(config.judge, "lr", 0.5)
 

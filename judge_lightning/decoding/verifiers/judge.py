@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from judge_lightning.decoding.verifiers.exact import read_out, standard_verdicts
+from judge_lightning.decoding.verifiers.exact import standard_verdicts
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
@@ -42,10 +42,10 @@ class Judge:
         assert block.embeddings is not None
         if self.head.weight.device != block.embeddings.device:
             self.head.to(block.embeddings.device)
-        standard_kept, own_tokens = standard_verdicts(block, generator)
         # In float32 the sigmoid of a sure "no" is 0, which a threshold of 0 must still pass.
-        judge: list[float] = self.head(block.embeddings).double().sigmoid().tolist()
-        proposed, standard, own = read_out(block, standard_kept, own_tokens)
+        probabilities = self.head(block.embeddings).double().sigmoid()
+        proposed, standard, own = standard_verdicts(block, generator)
+        judge: list[float] = probabilities.tolist()
         accepted = 0
         for kept, probability in zip(standard, judge, strict=True):
             if not kept and probability <= self.threshold:
