@@ -225,10 +225,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _print(rows: Sequence[Agreement], court: Court) -> None:
-    columns = (
-        "annotator|decided|exact|near|covered|false alarms|lucky found|"
-        "generations, wrong|right|confidence, exact|else"
-    )
+    columns = "annotator|decided|exact|near|covered|false|lucky|tries|right|sure|unsure"
     print_table(
         f"the first mistake of {len(court.wrong)} wrong answers, by annotator",
         columns.split("|"),
@@ -254,6 +251,9 @@ def _print(rows: Sequence[Agreement], court: Court) -> None:
             for row in rows
         ],
     )
+    note("false: alarms in clean right answers; lucky: right ones with a mistake, found")
+    note("tries: generations per wrong answer, right: per right one")
+    note("sure, unsure: mean confidence where the token is the oracle's, and elsewhere")
     lucky = sum(court.truth[id(case)] is not None for case in court.right)
     note(f"{len(court.right)} right answers, {lucky} of them lucky: they hold a mistake")
     for row in rows:
