@@ -41,7 +41,7 @@ def card(*tuples: LabelledTuple) -> str:
         CardFacts(
             name="sums",
             statistics=counted.as_json(),
-            sources=[SourceFacts("sums", 7, "https://example.org/sums", "mit")],
+            sources=[SourceFacts("sums", 7, "https://example.org/sums", "MIT")],
             drafters=[DrafterFacts("weak", "a weak model", answers=9, right=0.25)],
             annotator="calculator",
             after_mistake="ignored",
@@ -83,3 +83,9 @@ def test_nothing_in_a_text_closes_its_block() -> None:
     text = card(replace(TUPLE, wrong_text="```\n# A heading\n```"))
 
     assert "````text" in text
+
+
+def test_evidence_is_no_mark_up() -> None:
+    text = card(replace(TUPLE, evidence="$2 + `2` = $5\nis *wrong*"))
+
+    assert "Because: `` $2 + `2` = $5 is *wrong* `` (confidence 0.50)" in text

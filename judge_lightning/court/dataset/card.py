@@ -80,11 +80,13 @@ def write_card(facts: CardFacts) -> str:
     environment.filters["bar"] = _bar
     environment.filters["fenced"] = _fenced
     environment.filters["marked"] = _marked
+    environment.filters["code"] = _code
     return environment.get_template("card.md.j2").render(
         facts=facts,
         statistics=facts.statistics,
         size=_size(facts.statistics["tuples"]),
-        licences=sorted({source.licence for source in facts.sources if source.licence}),
+        # The Hub's identifiers are lower-case.
+        licences=sorted({source.licence.lower() for source in facts.sources if source.licence}),
     )
 
 
@@ -101,6 +103,15 @@ def _marked(labelled: LabelledTuple) -> str:
     start, end = labelled.mistake_characters
     text = labelled.wrong_text
     return f"{text[:start]}⟦{text[start:end] or 'stops too early'}⟧{text[end:]}"
+
+
+def _code(text: str) -> str:
+    """The text on one line as code, so that no sign in it is taken for mark-up."""
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
 
 
 def _fenced(text: str) -> str:
