@@ -155,7 +155,7 @@ def test_a_single_check_that_cannot_decide_raises() -> None:
 def test_a_reference_that_a_checker_cannot_read_is_noticed() -> None:
     assert can_check(prompt("final_number", "#### 5"))
     assert not can_check(prompt("final_number", "five"))
-    assert not can_check(prompt("prompted", " "))
+    assert can_check(prompt("prompted", " "))
     assert not can_check(prompt("unit_tests", "def f(): pass"))
     assert can_check(prompt("none", ""))
 

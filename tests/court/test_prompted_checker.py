@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -71,3 +72,11 @@ def test_a_chat_that_breaks_off_decides_nothing() -> None:
     assert [verdict.reason for verdict in verdicts if isinstance(verdict, Failure)] == [
         "checker failed", "checker failed",
     ]  # fmt: skip
+
+
+def test_a_question_without_a_reference_is_judged_by_itself() -> None:
+    chat = Scripted(["VERDICT: RIGHT"])
+    open_question = replace(PROMPT, reference="")
+
+    assert load_checkers(lambda: chat).check(open_question, "Yes.")
+    assert "None is given" in chat.asked[0].messages[-1].content

@@ -253,7 +253,8 @@ def test_every_experiment_composes_into_a_typed_config(experiment: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = typed_config(compose("config", [f"+exp={experiment}"]))
     assert config.exp == experiment
-    assert config.pipeline == ("pretrain" if experiment == "micro_pretrain" else "judge")
+    others = {"micro_pretrain": "pretrain", "gsm8k_court": "court"}
+    assert config.pipeline == others.get(experiment, "judge")
 
 
 def test_a_judge_setting_changes_the_keys_of_train_and_what_follows_only() -> None:
@@ -278,7 +279,7 @@ def test_a_judge_setting_changes_the_keys_of_train_and_what_follows_only() -> No
 def test_the_plan_of_the_405b_experiment_is_made_offline_without_a_model(command: Command) -> None:
     answer = command("+exp=405b_judge", "dry_run=true")
     assert answer.status == 0
-    assert "9 of 9 stages would run" in answer.out
+    assert "10 of 10 stages would run" in answer.out
     assert "405,853,388,800" in answer.out
     assert "8,030,261,248" in answer.out
     assert "812 GB" in answer.out

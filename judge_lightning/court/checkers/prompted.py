@@ -23,6 +23,7 @@ or
 VERDICT: WRONG"""
 
 _MAX_NEW_TOKENS = 400
+_NO_REFERENCE = "None is given: decide by the question alone."
 _VERDICT = re.compile(r"^[\s*_`#]*VERDICT[*_`]*\s*:[\s*_`]*(RIGHT|WRONG)[\s*_`.]*$")
 _TAG = re.compile(r"</?(?:question|reference|answer)>", re.IGNORECASE)
 
@@ -48,11 +49,6 @@ def ready(tools: Tools) -> None:
         )
 
 
-def usable(prompt: Prompt) -> bool:
-    """There is something to compare with."""
-    return bool(prompt.reference.strip())
-
-
 def read_verdict(reply: str) -> bool | None:
     """What a reply's last line says; None where it holds no verdict in the agreed form."""
     lines = reply.strip().splitlines()
@@ -70,7 +66,7 @@ def _question(number: int, prompt: Prompt, text: str) -> Question:
         f"<{tag}>\n{_TAG.sub(' ', part)}\n</{tag}>"
         for tag, part in (
             ("question", prompt.text),
-            ("reference", prompt.reference),
+            ("reference", prompt.reference.strip() or _NO_REFERENCE),
             ("answer", text),
         )
     )
