@@ -98,6 +98,8 @@ class Replayed:
     def __init__(self, rule: Verifier, lengths: Sequence[int]) -> None:
         self.rule = rule
         self.lengths = lengths
+        self.lossless = False
+        self.reads_draft = rule.reads_draft
         self.layer = rule.layer
         self.threshold = rule.threshold
         self._blocks = 0

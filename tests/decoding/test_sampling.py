@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from judge_lightning.verifiers import Block, Exact, Verdict
+from judge_lightning.verifiers import Block, BlockVerification, Ensemble, Exact, TopK, Verdict
 
 V = 3
 TARGET = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
@@ -71,6 +71,38 @@ def test_exact_sampling_has_the_targets_distribution() -> None:
 
 def test_a_wrong_rule_fails_the_same_test() -> None:
     assert chi_square(sampled_pairs(correcting_from_the_whole_target)) > 2 * CRITICAL
+
+
+def test_block_verification_has_the_targets_distribution() -> None:
+    rule = BlockVerification()
+    assert chi_square(sampled_pairs(rule.verdict)) < CRITICAL
+
+
+def test_block_verification_keeps_more_than_the_standard_rule() -> None:
+    generator, proposals = torch.Generator().manual_seed(0), random.Random(0)
+    kept = {Exact: 0, BlockVerification: 0}
+    for _ in range(DRAWS):
+        path = [START]
+        for _ in range(6):
+            path += proposals.choices(range(V), DRAFT[path[-1]].tolist())
+        block = Block(
+            tokens=torch.tensor(path[1:]),
+            logits=TARGET[path].log(),
+            temperature=1.0,
+            draft_probabilities=DRAFT[path[:-1]],
+        )
+        for rule in kept:
+            kept[rule] += rule().verdict(block, generator).accepted
+    assert kept[BlockVerification] > kept[Exact]
+
+
+def test_lossy_rules_do_not_have_the_targets_distribution() -> None:
+    assert chi_square(sampled_pairs(TopK(2).verdict)) > 2 * CRITICAL
+    assert chi_square(sampled_pairs(Ensemble(0.5).verdict)) > 2 * CRITICAL
+
+
+def test_an_ensemble_of_the_target_alone_has_its_distribution() -> None:
+    assert chi_square(sampled_pairs(Ensemble(1.0).verdict)) < CRITICAL
 
 
 def test_temperature_sharpens_the_target_before_it_is_compared() -> None:

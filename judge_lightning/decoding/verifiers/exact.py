@@ -15,6 +15,8 @@ from judge_lightning.decoding.verifiers.verdict import Block, Verdict
 class Exact:
     """Greedy: a token is kept if it is the target's argmax. Sampling: rejection sampling."""
 
+    lossless = True
+    reads_draft = False
     layer = None
     threshold = None
 
@@ -71,3 +73,6 @@ def _sampled(block: Block, generator: torch.Generator | None) -> tuple[Tensor, T
     # Where p = q nothing is ever rejected, but a row to draw from must not be empty.
     residual = torch.where(residual.sum(1, keepdim=True) > 0, residual, p[:-1])
     return kept, draw(torch.cat((residual, p[-1:])), generator), p.amax()
+
+
+RULE = Exact

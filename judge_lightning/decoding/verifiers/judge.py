@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from judge_lightning.decoding.verifiers.exact import standard_verdicts
@@ -19,10 +20,15 @@ class Judge:
 
     Threshold 1 never overrules the standard rule, 0 keeps every block whole.
 
+    It is ``any_of(Standard(), JudgeAlone(head))`` with fewer operations a cycle.
+
     Args:
         head: The trained head.
         threshold: delta; None takes the head's own, calibrated one.
     """
+
+    lossless = False
+    reads_draft = False
 
     def __init__(self, head: JudgeHead, threshold: float | None = None) -> None:
         if threshold is not None and not 0.0 <= threshold <= 1.0:
@@ -37,13 +43,18 @@ class Judge:
         width = config.get_text_config(decoder=True).hidden_size
         self.head.check_fits(width, len(decoder_blocks(target)))
 
-    def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
-        """Keeps the tokens before the first one that both rules reject."""
+    def probabilities(self, block: Block) -> Tensor:
+        """How likely each token is correct, (M,) float64."""
         assert block.embeddings is not None
         if self.head.weight.device != block.embeddings.device:
             self.head.to(block.embeddings.device)
         # In float32 the sigmoid of a sure "no" is 0, which a threshold of 0 must still pass.
-        probabilities = self.head(block.embeddings).double().sigmoid()
+        probabilities: Tensor = self.head(block.embeddings).double().sigmoid()
+        return probabilities
+
+    def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
+        """Keeps the tokens before the first one that both rules reject."""
+        probabilities = self.probabilities(block)
         proposed, standard, own = standard_verdicts(block, generator)
         judge: list[float] = probabilities.tolist()
         accepted = 0
@@ -52,3 +63,6 @@ class Judge:
                 break
             accepted += 1
         return Verdict(proposed, accepted, own[accepted], standard, judge)
+
+
+RULE = Judge

@@ -21,7 +21,8 @@ class Block:
         embeddings: The target's hidden states (M, H) at the draft tokens' own positions, at the
             verifier's ``layer``; None when it reads none.
         temperature: 0 is greedy.
-        draft_probabilities: What the tokens were drawn from, (M, V); None when greedy.
+        draft_probabilities: What the tokens were drawn from, (M, V). When greedy None, or for a
+            rule that reads them the draft's distribution at temperature 1.
     """
 
     tokens: Tensor
@@ -48,6 +49,14 @@ class Verdict:
 
 class Verifier(Protocol):
     """An acceptance rule."""
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the output stays the target's own: token for token, or in distribution."""
+
+    @property
+    def reads_draft(self) -> bool:
+        """Whether the rule needs the draft's probabilities when decoding greedily too."""
 
     @property
     def layer(self) -> int | None:

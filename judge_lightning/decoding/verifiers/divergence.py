@@ -1,0 +1,41 @@
+"""Divergence: a token passes where draft and target nearly agree (arXiv 2601.04766)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from judge_lightning.decoding.verifiers.rule import (
+    Opinion,
+    TokenRule,
+    draft_distribution,
+    target_distribution,
+)
+from judge_lightning.decoding.verifiers.verdict import Block
+from judge_lightning.errors import UserError
+
+_TINY = 1e-10
+"""Keeps the logarithm of what the draft rules out finite."""
+
+
+class Divergence(TokenRule):
+    """Keeps c if the standard rule does, or if KL(p || q) < limit, in nats.
+
+    The divergence is of the whole distributions at c's place, not of c alone.
+    """
+
+    contains_standard = True
+    reads_draft = True
+
+    def __init__(self, limit: float = 1.0) -> None:
+        if limit < 0:
+            raise UserError("verifier divergence", f"limit is {limit}", "give 0 or more")
+        self.limit = limit
+
+    def opinion(self, block: Block, standard: Tensor) -> Opinion:
+        """Needs both models' distributions."""
+        p, q = target_distribution(block), draft_distribution(block, "divergence")
+        divergence = (p * (p.clamp(min=_TINY).log() - q.clamp(min=_TINY).log())).sum(1)
+        return Opinion(standard | (divergence < self.limit))
+
+
+RULE = Divergence
