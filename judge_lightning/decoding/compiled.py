@@ -68,11 +68,15 @@ class CompiledEngine:
         self._longest = max(self._longest, longest)
 
     def admit(self, roles: Roles) -> None:
-        """Raises UserError for a model without a static cache or on several devices.
+        """Raises UserError for a model without a static cache or on several devices, and for a
+        rule that reads the draft's probabilities.
 
         One graph gives out the layers of all verifiers, so decoders that share an engine are
         best made before the first of them decodes.
         """
+        if roles.reads_draft:
+            problem = "compiled does not keep the draft's probabilities, which this rule reads"
+            raise UserError("engine", problem, REMEDY)
         self.admit_alone(roles.target)
         self.admit_alone(roles.draft)
         if roles.layer is not None:

@@ -30,7 +30,7 @@ class SpeculativeDecoder:
     Args:
         target: Any causal LM of transformers, on any device or sharded.
         draft: A smaller one with the same tokenizer.
-        verifier: ``Exact()`` or ``Judge(head)``.
+        verifier: ``Exact()``, ``Judge(head)`` or another rule of ``verifiers/``.
         draft_length: M, the number of tokens proposed per cycle; ``auto`` ends a block where it
             is not worth going on; or a policy of ``draft_length.py``.
         engine: ``eager``, ``compiled`` (docs/architecture.md tells them apart), or an engine
@@ -64,6 +64,7 @@ class SpeculativeDecoder:
             self.draft_length.longest,
             verifier.layer,
             adaptive=self.draft_length.adaptive,
+            reads_draft=verifier.reads_draft,
         )
         self.engine.admit(self._roles)
 
@@ -127,7 +128,7 @@ class SpeculativeDecoder:
                 tokens[0, n + verdict.accepted] = verdict.next_token
                 cycle = _cycle(verdict, request.stops)
                 if pace is not None:
-                    pace.learn(_kept(cycle, trace.threshold))
+                    pace.learn(_kept(verdict, cycle, trace.threshold))
                 stopped = request.stopped_after(tokens, n, len(cycle.tokens))
                 cycle = cycle if stopped is None else _cut(cycle, stopped)
                 n += cycle.accepted
@@ -143,8 +144,10 @@ class SpeculativeDecoder:
         return trace
 
 
-def _kept(cycle: Cycle, threshold: float | None) -> list[bool]:
+def _kept(verdict: Verdict, cycle: Cycle, threshold: float | None) -> list[bool]:
     """What the rule says to each proposed token, as if nothing had been rejected before it."""
+    if verdict.kept is not None:
+        return verdict.kept[: len(cycle.proposed)]
     judge = cycle.judge
     if judge is None or threshold is None:
         return cycle.standard

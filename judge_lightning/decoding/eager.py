@@ -89,6 +89,7 @@ class EagerSpeculation:
         tokens, draft, request = self.tokens, self._draft, self._request
         m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
         rows: list[Tensor] = []
+        keeps_rows = request.temperature > 0 or self._roles.reads_draft
         unseen: list[Tensor] = []
         self._peaks.clear()
         token = tokens[:, draft.length : n]
@@ -98,8 +99,9 @@ class EagerSpeculation:
                 logits = logits[:, : self._vocabulary]
             if request.extras.logits_processor:
                 logits = request.processed(tokens[:, :i], logits)
+            if keeps_rows:
+                rows.append(distribution(logits, request.temperature or 1.0))
             if request.temperature > 0:
-                rows.append(distribution(logits, request.temperature))
                 peak, token = rows[-1][:, :1], draw(rows[-1], request.generator).unsqueeze(1)
             else:
                 peak, token = logits.max(-1, keepdim=True)  # (1, 1)
@@ -124,7 +126,8 @@ class EagerSpeculation:
                     break
         if pace is not None and unseen:
             pace.watch(torch.cat(unseen).tolist())
-        return m, self._as_wide_as_target(rows) if request.temperature > 0 else None
+        # A pace may end a block before tokens that are already drafted.
+        return m, self._as_wide_as_target(rows[:m]) if keeps_rows else None
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
         """The first read takes in the prompt too; it ends in the same m + 1 tokens."""

@@ -27,7 +27,8 @@ class Roles:
 
     ``draft_length`` is M, the number of tokens proposed per cycle, or the most of them where
     blocks are ``adaptive``; ``layer`` the target's block (0-based) whose output the verifier
-    reads, None for none.
+    reads, None for none. ``reads_draft`` asks for the draft's probabilities when decoding greedily
+    too.
     """
 
     target: PreTrainedModel
@@ -35,6 +36,7 @@ class Roles:
     draft_length: int
     layer: int | None
     adaptive: bool = False
+    reads_draft: bool = False
 
 
 class Speculation(Protocol):
@@ -51,7 +53,9 @@ class Speculation(Protocol):
         """Writes up to M draft tokens behind the ``n`` decided ones, or as many as ``pace`` wants.
 
         Leaves room for the target's own token, and ends at a drafted EOS where looking is free.
-        Returns how many are proposed, m, and, when sampling, what they were drawn from (m, V).
+        Returns how many are proposed, m, and (m, V) what they were drawn from when sampling; when
+        decoding greedily the draft's distribution at temperature 1 for a verifier that reads it,
+        else None.
         """
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:

@@ -47,6 +47,7 @@ class Ensemble:
         # As logits at the block's temperature, so that the standard rule sees the mixture.
         mixed = replace(block, logits=mixture.log() * temperature)
         verdict = Exact().verdict(mixed, generator)
+        verdict.kept = verdict.standard
         if block.temperature == 0:
             verdict.standard = (block.logits[:-1].argmax(-1) == block.tokens).tolist()
         return verdict

@@ -66,7 +66,7 @@ class TokenRule(ABC):
         kept: list[bool] = opinion.kept.tolist()
         judge = None if opinion.judge is None else opinion.judge.tolist()
         accepted = kept.index(False) if False in kept else len(kept)
-        return Verdict(proposed, accepted, written[accepted], said, judge)
+        return Verdict(proposed, accepted, written[accepted], said, judge, kept)
 
 
 def target_distribution(block: Block) -> Tensor:

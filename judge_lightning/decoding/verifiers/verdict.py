@@ -37,7 +37,8 @@ class Verdict:
     """How many of the ``proposed`` tokens are kept, and the target's own token after them.
 
     ``standard`` and ``judge`` hold what each rule said to every proposed token, the judge's
-    as a probability.
+    as a probability. ``kept`` is what the rule itself said to each; None where it follows from
+    these two: kept by the standard rule, or by the judge.
     """
 
     proposed: list[int]
@@ -45,6 +46,7 @@ class Verdict:
     next_token: int
     standard: list[bool]
     judge: list[float] | None = None
+    kept: list[bool] | None = None
 
 
 class Verifier(Protocol):

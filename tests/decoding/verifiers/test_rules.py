@@ -10,6 +10,7 @@ The target's distributions at three places, over a vocabulary of four:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -115,6 +116,12 @@ def test_divergence_compares_whole_distributions() -> None:
     assert kept(Divergence(0.55), q=Q) == 3
 
 
+def test_divergence_leaves_what_the_target_is_sure_of_to_the_standard_rule() -> None:
+    # The target's best has 0.5 at place 0.
+    assert kept(Divergence(0.31, sure=0.5), q=Q) == 2
+    assert kept(Divergence(0.31, sure=0.49), q=Q) == 0
+
+
 def test_a_rule_that_needs_the_draft_says_so() -> None:
     with pytest.raises(UserError, match="draft's"):
         kept(Divergence(0.3))
@@ -156,7 +163,8 @@ def test_the_papers_rule_is_any_of_the_standard_rule_and_the_judge() -> None:
     embeddings = torch.tensor([[0.5, 0.0], [-3.0, 0.0], [-0.5, 0.0]])
     composed = any_of(Standard(), JudgeAlone(head(), 0.6)).verdict(block(embeddings=embeddings))
     judged = Judge(head(), 0.6).verdict(block(embeddings=embeddings))
-    assert composed == judged
+    assert replace(composed, kept=None) == judged
+    assert composed.kept == [True, True, False]
     assert judged.accepted == 2
 
 
