@@ -101,10 +101,7 @@ class EagerSpeculation:
                 logits = request.processed(tokens[:, :i], logits)
             if keeps_rows:
                 rows.append(distribution(logits, request.temperature or 1.0))
-            if request.temperature > 0:
-                peak, token = rows[-1][:, :1], draw(rows[-1], request.generator).unsqueeze(1)
-            else:
-                peak, token = logits.max(-1, keepdim=True)  # (1, 1)
+            peak, token = self._chosen(logits, rows)
             self._peaks.append(peak)
             tokens[:, i : i + 1] = token
             if pace is not None:
@@ -142,6 +139,13 @@ class EagerSpeculation:
             raise nan_logits("pair.draft")
         self._target.forget_after(n)
         self._draft.forget_after(n)
+
+    def _chosen(self, logits: Tensor, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """A number that is NaN where the draft is, and its token; both (1, 1)."""
+        if self._request.temperature > 0:
+            return rows[-1][:, :1], draw(rows[-1], self._request.generator).unsqueeze(1)
+        peak, token = logits.max(-1, keepdim=True)
+        return peak, token
 
     def _as_wide_as_target(self, rows: list[Tensor]) -> Tensor:
         """Stacks draft probabilities; a draft with fewer padding ids never draws the others."""

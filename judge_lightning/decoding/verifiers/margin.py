@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from judge_lightning.decoding.verifiers.rule import (
-    Opinion,
-    TokenRule,
-    check_share,
-    target_distribution,
-)
+from judge_lightning.decoding.verifiers.rule import Opinion, TokenRule, check_share
 from judge_lightning.decoding.verifiers.verdict import Block
 
 
 class Margin(TokenRule):
-    """Keeps c if the standard rule does, or if c is the runner-up and p_2 / p_1 > ratio.
+    """Keeps c if the standard rule does, or c is among the two best and z_2 / z_1 > ratio.
 
-    The margin is measured on probabilities, which a shift of all logits leaves alone.
+    z are the target's logits, largest first, as in the authors' code (github.com/5SSjw/MARS,
+    ``evaluate_posterior``; its default is 0.87). A temperature leaves their ratio alone, a shift
+    of all logits does not: which ratio is close is a matter of the model. Where z_1 is not
+    positive it says nothing, and the standard rule decides.
     """
 
     contains_standard = True
 
-    def __init__(self, ratio: float = 0.5) -> None:
+    def __init__(self, ratio: float = 0.87) -> None:
         self.ratio = check_share("margin", "ratio", ratio)
 
     def opinion(self, block: Block, standard: Tensor) -> Opinion:
-        """Needs the two most likely tokens of the target."""
-        best = target_distribution(block).topk(2, dim=1)
-        close = best.values[:, 1] > self.ratio * best.values[:, 0]
-        return Opinion(standard | (close & (block.tokens == best.indices[:, 1])))
+        """Needs the two largest logits of the target."""
+        best = block.logits[:-1].float().topk(2, dim=1)
+        first, second = best.values.unbind(1)
+        close = (first > 0) & (second > self.ratio * first)
+        among = (best.indices == block.tokens.unsqueeze(1)).any(1)
+        return Opinion(standard | (close & among))
 
 
 RULE = Margin

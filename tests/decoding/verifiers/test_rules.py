@@ -90,16 +90,23 @@ def test_relaxed_asks_for_rank_and_ratio(n: int, ratio: float, accepted: int) ->
     assert kept(Relaxed(n, ratio)) == accepted
 
 
-@pytest.mark.parametrize(("ratio", "accepted"), [(0.49, 2), (0.51, 0)])
-def test_margin_lets_a_close_runner_up_pass(ratio: float, accepted: int) -> None:
-    assert kept(Margin(ratio)) == accepted
+@pytest.mark.parametrize(("ratio", "accepted"), [(0.83, 2), (0.85, 0)])
+def test_margin_lets_a_runner_up_with_a_close_logit_pass(ratio: float, accepted: int) -> None:
+    # With 5 on all logits: ln 0.25 + 5 = 3.614 is 0.839 of ln 0.5 + 5 = 4.307.
+    logits = P.log() + 5
+    assert round(float(logits[0, 1] / logits[0, 0]), 3) == 0.839
+    assert Margin(ratio).verdict(Block(TOKENS, logits)).accepted == accepted
+
+
+def test_margin_is_the_standard_rule_where_no_logit_is_positive() -> None:
+    assert kept(Margin(0.0)) == kept(Exact())
 
 
 def test_loose_keeps_a_mismatch_that_is_followed_by_agreement() -> None:
-    # H / log 4 at place 0 is 0.870.
-    assert kept(Loose(entropy=0.86, window=1)) == 2
-    assert kept(Loose(entropy=0.88, window=1)) == 0
-    assert kept(Loose(entropy=0.86, window=2)) == 0, "place 2 disagrees again"
+    # 0.5 ln 2 + 0.25 ln 4 + 0.15 ln 6.67 of the three most likely at place 0 is 0.978.
+    assert kept(Loose(entropy=0.97, window=1)) == 2
+    assert kept(Loose(entropy=0.98, window=1)) == 0
+    assert kept(Loose(entropy=0.97, window=2)) == 0, "place 2 disagrees again"
 
 
 def test_loose_keeps_no_mismatch_that_it_cannot_look_behind() -> None:
