@@ -20,7 +20,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evals.comparison import stream_seed
-from evals.decoders import build_decoder, check_decoders
+from evals.decoders import NO_RULES, Rules, build_decoder, check_decoders
 from evals.generations import Generation, text_of
 from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.request import longest_sequence, stop_tokens
@@ -42,8 +42,8 @@ class JudgeDecodingLM(TemplateLM):
 
     Args:
         pair: A name for ``load_pair``, or what loads the pair when it is first needed.
-        decoder: One of ``evals.decoders.DECODERS``.
-        judge: A head or its folder; the ``judge`` decoder needs it.
+        decoder: One of ``evals.decoders.DECODERS``, or a name of ``rules``.
+        judge: A head or its folder; the ``judge`` decoder and rules with a judge need it.
         draft_length: Draft tokens per cycle, ``auto`` or a policy.
         max_gen_toks: For tasks that set no limit of their own.
         temperature: 0 is greedy.
@@ -53,6 +53,7 @@ class JudgeDecodingLM(TemplateLM):
         device: Where a pair that is given by name is loaded.
         batch_size: Ignored; judge decoding answers one prompt at a time.
         max_batch_size: Ignored.
+        rules: Acceptance rules of more decoders, by name.
 
     Raises:
         UserError: The decoder is unknown, or has no judge where it needs one.
@@ -73,9 +74,11 @@ class JudgeDecodingLM(TemplateLM):
         device: str | None = None,
         batch_size: int | str | None = None,
         max_batch_size: int | None = None,
+        rules: Rules = NO_RULES,
     ) -> None:
         super().__init__()
-        check_decoders(["target"] if decoder == "target" else ["target", decoder])
+        check_decoders(["target"] if decoder == "target" else ["target", decoder], rules)
+        self.rules = rules
         self.decoder = decoder
         self.draft_length = as_draft_length(draft_length)
         self.max_gen_toks = int(max_gen_toks)
@@ -95,7 +98,7 @@ class JudgeDecodingLM(TemplateLM):
     def _generator(self) -> Any:
         head = JudgeHead.from_pretrained(self._judge) if isinstance(self._judge, str) else None
         head = head or (self._judge if isinstance(self._judge, JudgeHead) else None)
-        return build_decoder(self.decoder, self._pair, head, self.draft_length)
+        return build_decoder(self.decoder, self._pair, head, self.draft_length, rules=self.rules)
 
     @property
     def _scorer(self) -> PreTrainedModel:

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.agreement import check_agreement
-from evals.decoders import SPECULATIVE, build_decoder
+from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative
 from evals.generations import Generation, ShardFiles, Timing, text_of
 from judge_lightning.court.records import Prompt
 
@@ -37,11 +37,12 @@ class Comparison:
     Attributes:
         load_pair: Loads the models; called once in every process.
         load_head: Loads the judge's head, at the threshold it shall decide with.
-        decoders: Names out of ``evals.decoders.DECODERS``.
+        decoders: Names out of ``evals.decoders.DECODERS`` and ``rules``.
         temperature: 0 is greedy; then ``exact`` is checked against ``target``.
         seed: Of sampling; every prompt and decoder draws from its own stream.
         threads: Torch threads of each process on the CPU; None leaves torch's setting.
         engine: ``eager`` or ``compiled``.
+        rules: Acceptance rules of more decoders, by name.
     """
 
     load_pair: Callable[[], Pair]
@@ -53,6 +54,7 @@ class Comparison:
     seed: int = 0
     threads: int | None = None
     engine: str = "eager"
+    rules: Rules = field(default_factory=lambda: NO_RULES)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class Bench:
         head = comparison.load_head() if comparison.load_head else None
         self.engine = make_engine(comparison.engine)
         self.decoders = {
-            name: build_decoder(name, self.pair, head, comparison.draft_length, self.engine)
+            name: build_decoder(
+                name, self.pair, head, comparison.draft_length, self.engine, comparison.rules
+            )
             for name in comparison.decoders
         }
         self._longest = longest
@@ -176,7 +180,7 @@ class Bench:
             token_ids=new_ids,
             finished=bool(new_ids) and new_ids[-1] in stop_tokens(self.pair.target, None),
             right=check(prompt, text),
-            trace=trace.to_json() if name in SPECULATIVE else None,
+            trace=trace.to_json() if is_speculative(name) else None,
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
         return generation, Timing(

@@ -235,6 +235,12 @@ class CalibrateConfig:
 class VerifierConfig:
     name: str = MISSING
     decoders: list[str] = field(default_factory=lambda: ["target", "draft", "exact", "judge"])
+    """``target``, ``draft``, ``exact``, ``judge``, and names of ``rules``."""
+    rules: dict[str, Any] = field(default_factory=dict)
+    """More decoders: a name, and an acceptance rule (docs/rules.md): ``NAME``,
+    ``{NAME: {OPTION: VALUE}}`` or ``{any_of: [RULE, RULE]}``."""
+    lossless: bool = False
+    """*(free)* Refuses decoders whose output may differ from the target's own."""
 
 
 @dataclass
@@ -261,6 +267,8 @@ class EngineConfig:
     workers: int = 0
     """*(free)* Decoding processes side by side; 0: one per two GPUs or one per CPU core."""
     shard_size: int = 32
+    prompts: int | None = None
+    """Answer at most so many held-out prompts of each family, spread evenly; None: all."""
     judge_path: str | None = None
     """Decode with this judge folder instead of the trained one."""
 

@@ -30,9 +30,13 @@ class Decode(Stage):
     reads = ("prompts", "calibrate")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
+        names, rules = config.verifier.decoders, config.verifier.rules
+        used = {name: rules[name] for name in names if name in rules}
         return {
             "pair": pair_settings(config.pair),
-            "decoders": list(config.verifier.decoders),
+            "decoders": list(names),
+            **({"rules": used} if used else {}),
+            **({"prompts": config.engine.prompts} if config.engine.prompts is not None else {}),
             "draft_length": draft_length_setting(config.engine),
             "max_new_tokens": config.engine.max_new_tokens,
             "temperature": config.engine.temperature,
@@ -44,15 +48,18 @@ class Decode(Stage):
     def validate(self, config: RunConfig) -> None:
         from evals.decoders import check_decoders, check_engine
 
-        check_decoders(config.verifier.decoders)
+        verifier = config.verifier
+        check_decoders(verifier.decoders, verifier.rules, lossless=verifier.lossless)
         draft_length_of(config.engine)
+        if config.engine.prompts is not None and config.engine.prompts < 1:
+            raise UserError("engine.prompts", f"is {config.engine.prompts}", "give at least 1")
         for name in ("max_new_tokens", "shard_size"):
             value = getattr(config.engine, name)
             if value < 1:
                 raise UserError(f"engine.{name}", f"is {value}", "give at least 1")
         if config.engine.temperature < 0:
             raise UserError("engine.temperature", "is negative", "give 0 (greedy) or more")
-        check_engine(config.engine.kind, config.engine.temperature)
+        check_engine(config.engine.kind, config.engine.temperature, decoders_reading_draft(config))
         families = {source.family for source in config.data.sources.values()}
         if config.eval.headline not in families:
             raise UserError(
@@ -65,8 +72,7 @@ class Decode(Stage):
             _load_head(Path(config.engine.judge_path), seed)
 
     def run(self, context: StageContext) -> None:
-        headline = context.config.eval.headline
-        answer(context, held_out_prompts(context.inputs["prompts"], headline), "engine.kind")
+        answer(context, held_out_prompts(context), "engine.kind")
         _record(context)
 
 
@@ -83,9 +89,14 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     shards = plan_shards(prompts, context.work, config.engine.shard_size)
     gpus = visible_gpus(config.engine.device)
     devices = worker_devices(_workers(config), gpus)
-    engine = choose_engine(config.engine.kind, config.engine.temperature, on_gpu=bool(gpus))
+    reading = decoders_reading_draft(config)
+    engine = choose_engine(
+        config.engine.kind, config.engine.temperature, on_gpu=bool(gpus), reading=reading
+    )
     if engine != config.engine.kind:
-        print(f"{engine_field}={config.engine.kind} takes {engine}{_HINTS[engine]}", flush=True)
+        hint = f" ({', '.join(reading)} reads the draft's probabilities)" if reading else ""
+        hint = hint or _HINTS[engine]
+        print(f"{engine_field}={config.engine.kind} takes {engine}{hint}", flush=True)
     comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
     decoded = (
@@ -96,8 +107,15 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     context.volatile.update(shard.files.timings.name for shard in shards)
 
 
-def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
-    """The prompts of the ``eval`` split.
+def decoders_reading_draft(config: RunConfig) -> list[str]:
+    """The run's decoders that read the draft's probabilities when decoding greedily too."""
+    from evals.decoders import reading_draft
+
+    return reading_draft(config.verifier.decoders, config.verifier.rules)
+
+
+def held_out_prompts(context: StageContext) -> list[Prompt]:
+    """The prompts of the ``eval`` split, ``engine.prompts`` of each family.
 
     Raises:
         UserError: None of them is of the headline's family, or some can only be checked by a model
@@ -106,7 +124,8 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
     from judge_lightning.court.checkers import decides_alone
     from judge_lightning.court.records import Prompt, read_records
 
-    prompts = [p for p in read_records(folder / "prompts.jsonl", Prompt) if p.split == "eval"]
+    file, headline = context.inputs["prompts"] / "prompts.jsonl", context.config.eval.headline
+    prompts = [prompt for prompt in read_records(file, Prompt) if prompt.split == "eval"]
     if not any(prompt.family == headline for prompt in prompts):
         raise UserError(
             "data.shares.eval",
@@ -121,7 +140,20 @@ def held_out_prompts(folder: Path, headline: str) -> list[Prompt]:
                 f"its answers are checked by {checker!r}, which decoding cannot ask",
                 "leave the source out, or give its prompts another checker",
             )
-    return prompts
+    most = context.config.engine.prompts
+    return prompts if most is None else _some_of_each_family(prompts, most)
+
+
+def _some_of_each_family(prompts: list[Prompt], most: int) -> list[Prompt]:
+    from evals.speed import spread_evenly
+
+    families = dict.fromkeys(prompt.family for prompt in prompts)
+    chosen = {
+        prompt.id
+        for family in families
+        for prompt in spread_evenly([p for p in prompts if p.family == family], most)
+    }
+    return [prompt for prompt in prompts if prompt.id in chosen]
 
 
 def judge_folder(context: StageContext) -> Path:
@@ -138,8 +170,9 @@ def judge_folder(context: StageContext) -> Path:
 
 def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Comparison:
     from evals.comparison import Comparison
+    from evals.decoders import needing_judge
 
-    judged = "judge" in config.verifier.decoders
+    judged = bool(needing_judge(config.verifier.decoders, config.verifier.rules))
     target = model_fingerprint(config.pair.target)
     if judged:
         _load_head(judge, target)
@@ -153,6 +186,7 @@ def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Co
         seed=config.seed,
         threads=threads,
         engine=engine,
+        rules=dict(config.verifier.rules),
     )
 
 

@@ -51,7 +51,7 @@ class Evaluate(Stage):
         config = context.config
         scratch = context.work / "scratch"
         scratch.mkdir(exist_ok=True)
-        prompts = held_out_prompts(context.inputs["prompts"], config.eval.headline)
+        prompts = held_out_prompts(context)
         documents = write_documents(prompts, scratch)
         tokenizer = load_pair_tokenizer(config)
         load_pair = cache(pair_loader(config))
@@ -68,6 +68,7 @@ class Evaluate(Stage):
                 seed=config.seed,
                 tokenizer=tokenizer,
                 recorded=_recorded(context.inputs["decode"], decoder, prompts, tokenizer),
+                rules=config.verifier.rules,
             )
             results = evaluate_decoder(
                 lm, config.eval.tasks, documents, scratch / "datasets", config.eval.limit

@@ -48,7 +48,8 @@ class Speed(Stage):
             )
         try:
             check_stand_ins(timed.pair)
-            check_engine(timed.engine.kind, timed.engine.temperature)
+            reading = decode.decoders_reading_draft(timed)
+            check_engine(timed.engine.kind, timed.engine.temperature, reading)
         except UserError as error:
             field = "speed.engine" if error.field == "engine.kind" else f"speed.{error.field}"
             remedy = f"{error.remedy}, or speed=none to measure {config.pair.name} itself"
@@ -58,7 +59,7 @@ class Speed(Stage):
         from evals.speed import spread_evenly
 
         headline = context.config.eval.headline
-        prompts = decode.held_out_prompts(context.inputs["prompts"], headline)
+        prompts = decode.held_out_prompts(context)
         chosen = spread_evenly(
             [prompt for prompt in prompts if prompt.family == headline],
             context.config.speed.prompts,

@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from judge_lightning.decoding.verifiers.compose import AllOf, AnyOf, Standard
 from judge_lightning.decoding.verifiers.rule import TokenRule
 from judge_lightning.decoding.verifiers.verdict import Verifier
 from judge_lightning.errors import UserError
-from judge_lightning.heads import JudgeHead
+from judge_lightning.heads import HeadConfig, JudgeHead
 
 RuleSpec = str | Mapping[str, Any]
 _PACKAGE = __name__.rpartition(".")[0]
@@ -66,13 +68,32 @@ def is_lossless(spec: RuleSpec, field: str = "verifier") -> bool:
     return name not in _COMPOSED and bool(_rule(name, field).lossless)
 
 
+def reads_draft(spec: RuleSpec, field: str = "verifier") -> bool:
+    """Whether the rule needs the draft's probabilities when decoding greedily too."""
+    return bool(make_rule(spec, _any_head(), field).reads_draft)
+
+
+def check_rule(spec: RuleSpec, field: str = "verifier") -> None:
+    """Raises UserError, as ``make_rule`` would, for a rule that cannot be made with any judge."""
+    make_rule(spec, _any_head(), field)
+
+
+def describe_rule(spec: RuleSpec, field: str = "verifier") -> str:
+    """The rule in a few characters: ``judge, threshold 0.5``, ``any_of(exact, top_k, k 2)``."""
+    name, options = _read(spec, field)
+    if name in _COMPOSED:
+        parts = (describe_rule(one, field) for one in _parts(name, options, field))
+        return f"{name}({'; '.join(parts)})"
+    return ", ".join([name, *(f"{option} {value}" for option, value in options.items())])
+
+
+def _any_head() -> JudgeHead:
+    return JudgeHead.from_weights(torch.zeros(1), 0.0, HeadConfig(1, 0, 1))
+
+
 def _made(name: str, options: Mapping[str, Any], head: JudgeHead | None, field: str) -> Verifier:
     rule = _rule(name, field)
-    known = [option for option in inspect.signature(rule).parameters if option != _HEAD]
-    for option in options:
-        if option not in known:
-            remedy = f"its options are {known}" if known else "it has no options"
-            raise UserError(f"{field}.{name}.{option}", "there is no such option", remedy)
+    _check_options(name, options, rule, field)
     if _HEAD not in inspect.signature(rule).parameters:
         made: Verifier = rule(**options)
         return made
@@ -80,6 +101,28 @@ def _made(name: str, options: Mapping[str, Any], head: JudgeHead | None, field: 
         raise UserError(field, f"{name} was given no judge", "name a judge's folder")
     judged: Verifier = rule(head, **options)
     return judged
+
+
+def _check_options(name: str, options: Any, rule: Any, field: str) -> None:
+    if not isinstance(options, Mapping):
+        remedy = f"write {name}: {{OPTION: VALUE}}"
+        raise UserError(f"{field}.{name}", f"is {options!r}", remedy)
+    known = {
+        option: parameter
+        for option, parameter in inspect.signature(rule).parameters.items()
+        if option != _HEAD
+    }
+    for option, value in options.items():
+        if option not in known:
+            remedy = f"its options are {', '.join(known)}" if known else "it has no options"
+            raise UserError(f"{field}.{name}.{option}", "there is no such option", remedy)
+        whole = known[option].annotation == "int"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            remedy = f"give a {'whole ' if whole else ''}number"
+            raise UserError(f"{field}.{name}.{option}", f"is {value!r}", remedy)
+    for option, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and option not in options:
+            raise UserError(f"{field}.{name}.{option}", "it has no value", "give one")
 
 
 def _part(spec: RuleSpec, head: JudgeHead | None, field: str) -> TokenRule:

@@ -15,6 +15,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from judge_lightning.decoding.verifiers.registry import (
+    check_rule,
+    describe_rule,
+    is_lossless,
+    needs_head,
+    reads_draft,
+)
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
 from judge_lightning.verifiers import (
@@ -196,6 +203,13 @@ def test_rules_are_made_from_a_configuration() -> None:
         ("guess", "there is no rule 'guess'"),
         ({"top_k": {"width": 2}}, "its options are"),
         ({"top_k": {"k": 0}}, "k is 0"),
+        ({"top_k": {"k": 2.5}}, "give a whole number"),
+        ({"top_k": {"k": "two"}}, "give a whole number"),
+        ({"top_k": {}}, "k: it has no value"),
+        ({"margin": {"ratio": "close"}}, "is 'close'; give a number"),
+        ({"margin": 0.5}, "write margin"),
+        ({"divergence": {"limit": math.nan}}, "limit is nan"),
+        ({"divergence": {"sure": 2}}, "sure is 2"),
         ({"typical": {"epsilon": 1.5}}, "epsilon is 1.5"),
         ({"margin": {"ratio": -0.1}}, "ratio is -0.1"),
         ({"loose": {"window": -1}}, "window is -1"),
@@ -210,6 +224,19 @@ def test_rules_are_made_from_a_configuration() -> None:
 def test_a_rule_that_makes_no_sense_is_refused(spec: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_rule(spec)  # type: ignore[arg-type]
+
+
+def test_a_judges_threshold_is_checked_before_there_is_a_judge() -> None:
+    check_rule({"judge": {"threshold": 0.3}})
+    with pytest.raises(UserError, match="threshold: is 1.3"):
+        check_rule({"any_of": ["exact", {"judge": {"threshold": 1.3}}]})
+
+
+def test_a_rule_says_what_it_needs_and_what_it_is() -> None:
+    both = {"any_of": ["exact", {"judge": {"threshold": 0.3}}, {"divergence": {"limit": 0.5}}]}
+    assert needs_head(both) and reads_draft(both) and not is_lossless(both)
+    assert not needs_head("exact") and not reads_draft("judge") and is_lossless("exact")
+    assert describe_rule(both) == "any_of(exact; judge, threshold 0.3; divergence, limit 0.5)"
 
 
 def test_every_rule_survives_a_block_without_proposals() -> None:
