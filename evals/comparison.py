@@ -123,7 +123,7 @@ class Bench:
         self.engine = make_engine(comparison.engine)
         self.decoders = {
             name: build_decoder(
-                name, self.pair, head, comparison.draft_length, self.engine, comparison.rules
+                name, self.pair, head, comparison.draft_length, self.engine, rules=comparison.rules
             )
             for name in comparison.decoders
         }

@@ -41,7 +41,9 @@ def is_speculative(name: str) -> bool:
     return name not in ALONE
 
 
-def check_decoders(names: Sequence[str], rules: Rules = NO_RULES, *, lossless: bool = False) -> None:
+def check_decoders(
+    names: Sequence[str], rules: Rules = NO_RULES, *, lossless: bool = False
+) -> None:
     """Checks the decoders of a comparison.
 
     Args:
@@ -71,7 +73,9 @@ def check_decoders(names: Sequence[str], rules: Rules = NO_RULES, *, lossless: b
     lossy = [name for name in names if lossless and not _is_lossless(name, rules)]
     if lossy:
         problem = f"{', '.join(lossy)} may write what the target would not"
-        raise UserError("verifier.lossless", problem, "leave that out, or use verifier.lossless=false")
+        raise UserError(
+            "verifier.lossless", problem, "leave that out, or use verifier.lossless=false"
+        )
 
 
 def needing_judge(names: Sequence[str], rules: Rules = NO_RULES) -> list[str]:
@@ -150,6 +154,7 @@ def build_decoder(
     head: JudgeHead | None,
     draft_length: int | DraftLength,
     engine: str | Engine = "eager",
+    *,
     rules: Rules = NO_RULES,
 ) -> AutoregressiveDecoder | SpeculativeDecoder:
     """Makes one of ``DECODERS``, or one with a rule of its own, over the pair's models.

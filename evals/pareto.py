@@ -103,9 +103,7 @@ def rule_points(
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Which points no other one matches in both values and exceeds in one; more is better."""
-    return [
-        not any(x >= a and y >= b and (x > a or y > b) for x, y in points) for a, b in points
-    ]
+    return [not any(x >= a and y >= b and (x > a or y > b) for x, y in points) for a, b in points]
 
 
 def _kept(rows: Sequence[Generation]) -> Estimate:

@@ -49,7 +49,7 @@ def line_chart(
     if mark:
         body.append(_mark(mark, x))
     for one in series:
-        pixels = [(_across(px, x), _up(py, y)) for px, py in one.points]
+        pixels = [(across(px, x), up(py, y)) for px, py in one.points]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in pixels)
         body.append(f'<polyline class="line {one.style}" points="{path}"/>')
         for (px, py), (value_x, value_y) in zip(pixels, one.points, strict=True):
@@ -75,14 +75,28 @@ def histogram(title: str, counts: Sequence[int], style: str, mean: float, peak: 
     bars = []
     for accepted, count in enumerate(counts):
         share = count / total
-        top = _up(share, y)
+        top = up(share, y)
         tip = f"{accepted} accepted: {share:.1%} of cycles ({count})"
         bars.append(
-            f'<rect class="bar {style}" x="{_across(accepted, x) - width * 0.42:.1f}"'
+            f'<rect class="bar {style}" x="{across(accepted, x) - width * 0.42:.1f}"'
             f' y="{top:.1f}" width="{width * 0.84:.1f}" height="{HEIGHT - BOTTOM - top:.1f}">'
             f"<title>{tip}</title></rect>"
         )
     return _svg(title, _grid(x, y) + "".join(bars) + _mark((mean, f"mean {mean:.1f}"), x))
+
+
+def frame(title: str, x: Axis, y: Axis, body: str) -> str:
+    """A chart of its axes and of ``body``."""
+    return _svg(title, _grid(x, y) + body)
+
+
+def round_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Three to seven round numbers between two."""
+    span = max(high - low, 1e-9)
+    power = 10 ** math.floor(math.log10(span))
+    step = next(s * power for s in (0.2, 0.5, 1, 2, 5) if span / (s * power) <= 6)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(i * step, f"{i * step:g}") for i in range(first, last + 1)]
 
 
 def percent_ticks(low: float, high: float) -> list[tuple[float, str]]:
@@ -112,11 +126,13 @@ def _whole_ticks(count: int) -> list[tuple[float, str]]:
     return [(value, str(value)) for value in range(0, count, step)]
 
 
-def _across(value: float, x: Axis) -> float:
+def across(value: float, x: Axis) -> float:
+    """Pixels from the left."""
     return LEFT + (value - x.low) / ((x.high - x.low) or 1) * (WIDTH - LEFT - RIGHT)
 
 
-def _up(value: float, y: Axis) -> float:
+def up(value: float, y: Axis) -> float:
+    """Pixels from the top; what is out of range lies on the edge."""
     share = (value - y.low) / ((y.high - y.low) or 1)
     return HEIGHT - BOTTOM - min(max(share, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
 
@@ -125,13 +141,13 @@ def _grid(x: Axis, y: Axis) -> str:
     floor = HEIGHT - BOTTOM
     parts = []
     for value, label in y.ticks:
-        at = _up(value, y)
+        at = up(value, y)
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
             f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{label}</text>'
         )
     for value, label in x.ticks:
-        at = _across(value, x)
+        at = across(value, x)
         parts.append(
             f'<text class="tick" x="{at:.1f}" y="{floor + 16}" text-anchor="middle">{label}</text>'
         )
@@ -145,7 +161,7 @@ def _grid(x: Axis, y: Axis) -> str:
 
 def _mark(mark: tuple[float, str], x: Axis) -> str:
     value, label = mark
-    at = _across(value, x)
+    at = across(value, x)
     right_half = at > (WIDTH + LEFT) / 2
     anchor, shift = ("end", -5) if right_half else ("start", 5)
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from evals.decoders import SPECULATIVE
+from evals.decoders import HEADLINE, is_speculative
 from pipelines.report import wording
+from pipelines.report.cards import Card, style_of
 from pipelines.report.charts import (
     Axis,
     Series,
@@ -23,9 +24,13 @@ from pipelines.report.charts import (
     percent_ticks,
 )
 from pipelines.report.material import Material
+from pipelines.report.rules import rules_section
 from pipelines.report.token_view import LEGEND, show_answer
 
 SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
+
+MOST_PICTURES = 6
+"""Up to so many decoders each have a histogram; of more, the two of the headline do."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,6 @@ class BlockRow:
     style: str
     kept: float
     parts: list[int]
-
-
-@dataclass(frozen=True)
-class Card:
-    """One chart with its heading, what it says, and its key as (style, label)."""
-
-    title: str
-    caption: str
-    chart: Markup
-    key: list[tuple[str, str]] = field(default_factory=list)
 
 
 def render_html(material: Material) -> str:
@@ -67,15 +62,17 @@ def render_html(material: Material) -> str:
         speed=material.speed,
         sources=wording.sources(material),
         speed_note=wording.speed_note(material),
-        names=wording.DECODER_NAMES,
-        short_names=SHORT_NAMES,
-        speculative=SPECULATIVE,
+        names={name: material.identity.name_of(name) for name in rows},
+        short_names={name: SHORT_NAMES.get(name, name) for name in rows},
+        styles={name: style_of(name) for name in rows},
+        speculative=[name for name in rows if is_speculative(name)],
+        rules=rules_section(material),
         agreement=wording.agreement(material),
         slow_note=wording.draft_cost(material),
         stand_in_note=wording.stand_in_note(material),
         tasks=material.results,
         paired=material.paired,
-        families=material.families if set(SPECULATIVE) <= rows.keys() else {},
+        families=material.families if set(HEADLINE) <= rows.keys() else {},
         points=wording.points,
         judge_sentence=wording.judge_sentence(material),
         cycle_cards=_histograms(material),
@@ -97,14 +94,18 @@ def _blocks(material: Material) -> list[BlockRow]:
     length = material.identity.draft_length
     return [
         BlockRow(
-            wording.DECODER_NAMES[name],
-            name,
+            material.identity.name_of(name),
+            style_of(name),
             kept := material.headline[name].accepted_per_cycle,
             [round(100 * min(max(kept - cell, 0.0), 1.0)) for cell in range(length)],
         )
-        for name in SPECULATIVE
-        if name in material.headline
+        for name in _pictured(material)
     ]
+
+
+def _pictured(material: Material) -> list[str]:
+    names = [name for name in material.headline if is_speculative(name)]
+    return names if len(names) <= MOST_PICTURES else [n for n in names if n in HEADLINE]
 
 
 def _histograms(material: Material) -> list[Card]:
@@ -112,25 +113,24 @@ def _histograms(material: Material) -> list[Card]:
         "exact": "A cycle ends at the first word that the target would have put otherwise.",
         "judge": "Correct rewordings pass; a cycle ends at mistakes and doubts.",
     }
-    shares = [
-        count / (sum(counts) or 1) for counts in material.histograms.values() for count in counts
-    ]
+    histograms = {name: material.histograms[name] for name in _pictured(material)}
+    shares = [count / (sum(counts) or 1) for counts in histograms.values() for count in counts]
     peak = max([*shares, 0.01]) * 1.08
     return [
         Card(
-            wording.DECODER_NAMES[name],
-            captions[name],
+            material.identity.name_of(name),
+            captions.get(name, "A cycle ends at the first token that the rule rejects."),
             Markup(
                 histogram(
-                    f"Accepted draft tokens per cycle: {wording.DECODER_NAMES[name]}",
+                    f"Accepted draft tokens per cycle: {material.identity.name_of(name)}",
                     counts,
-                    name,
+                    style_of(name),
                     material.headline[name].accepted_per_cycle,
                     peak,
                 )
             ),
         )
-        for name, counts in material.histograms.items()
+        for name, counts in histograms.items()
     ]
 
 

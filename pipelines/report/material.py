@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evals.decoders import SPECULATIVE
+from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
 from evals.examples import Example, read_examples
 from evals.generations import Generation, Timing, read_generations, read_timings
+from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
 from evals.statistics import Estimate, paired_difference
 from pipelines.manifest import Manifest
 
 ByDecoder = dict[str, DecoderStatistics]
+
+DECODER_NAMES = {
+    "target": "Target alone",
+    "draft": "Draft alone",
+    "exact": "Standard speculative",
+    "judge": "Judge decoding",
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class Identity:
     ``draft_length`` is the number of tokens proposed per cycle, or the most of them where blocks
     are ``adaptive``. ``stand_in`` says which models were grown into another shape; empty where
     none was. ``speed_pair`` and ``speed_stand_in`` are the same of the pair whose speed was
-    measured apart; None where it is the pair's own.
+    measured apart; None where it is the pair's own. ``rules`` are the acceptance rules of decoders
+    that have one of their own.
     """
 
     exp: str
@@ -38,6 +47,11 @@ class Identity:
     speed_pair: str | None = None
     speed_stand_in: str | None = None
     adaptive: bool = False
+    rules: Rules = field(default_factory=lambda: NO_RULES)
+
+    def name_of(self, decoder: str) -> str:
+        """A decoder in a reader's words."""
+        return DECODER_NAMES.get(decoder) or describe_decoder(decoder, self.rules)
 
     @property
     def proposals(self) -> str:
@@ -94,6 +108,8 @@ class Material:
         histograms: Cycles by accepted draft tokens (0 to M) per speculative decoder.
         results: Per task and decoder, value, standard error and number of documents.
         paired: Per task, judge minus target over the same documents.
+        pareto: Per family, every speculative decoder as a point; empty where all are of the
+            headline.
     """
 
     identity: Identity
@@ -111,6 +127,7 @@ class Material:
     examples: list[Example]
     results: dict[str, dict[str, dict[str, Any]]]
     paired: dict[str, dict[str, Any]]
+    pareto: dict[str, list[RulePoint]]
 
 
 def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
@@ -140,12 +157,16 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         ties=_ties(home),
         histograms={
             name: accepted_histogram(home[name], identity.draft_length)
-            for name in SPECULATIVE
-            if name in home
+            for name in home
+            if is_speculative(name)
         },
         examples=read_examples(inputs["evaluate"] / "examples.jsonl"),
         results=_read_json(inputs["evaluate"] / "results.json"),
         paired=_read_json(inputs["evaluate"] / "paired.json"),
+        pareto={
+            family: rule_points(generations, timings, family, identity.rules)
+            for family in (families if identity.rules else ())
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from evals.decoders import SPECULATIVE
+from evals.decoders import is_speculative
 from evals.speed import DecoderStatistics
 from judge_lightning.decoding.draft_length import AUTO
 from pipelines.report.material import Material, Speed
@@ -23,6 +23,8 @@ def summarise(material: Material) -> dict[str, Any]:
     the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
     ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
     own. ``families`` has the same per prompt family, without the stand-in's speed.
+    ``pareto`` has, per family, every acceptance rule with its intervals and whether it is on the
+    Pareto front; empty for a run without rules of its own.
     ``stand_in`` says which models are grown, null for a pair of real ones.
     ``stages`` holds what a report can know, the keys; the run adds what it computed itself.
     """
@@ -47,6 +49,10 @@ def summarise(material: Material) -> dict[str, Any]:
         },
         "evaluate": material.results,
         "paired": material.paired,
+        "pareto": {
+            family: [asdict(point) for point in points]
+            for family, points in material.pareto.items()
+        },
     }
 
 
@@ -83,7 +89,7 @@ def _speed(speed: Speed) -> dict[str, Any]:
         "engine": speed.engine or None,
         "target_over_draft": speed.target_over_draft,
         "accepted_per_cycle": {
-            name: speed.rows[name].accepted_per_cycle for name in SPECULATIVE if name in speed.rows
+            name: row.accepted_per_cycle for name, row in speed.rows.items() if is_speculative(name)
         },
         "tokens_differ": speed.tokens_differ,
     }

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evals.decoders import SPECULATIVE
+from evals.decoders import DECODERS, is_speculative
 from pipelines.report import wording
 from pipelines.report.material import Material
 
@@ -49,9 +49,9 @@ def _headline(material: Material) -> Table:
         table.add_column(name + of_stand_in, justify="right")
     table.add_column("right", justify="right")
     for name, row in material.headline.items():
-        speculative, timed = name in SPECULATIVE, material.speed.rows[name]
+        speculative, timed = is_speculative(name), material.speed.rows[name]
         table.add_row(
-            wording.DECODER_NAMES[name],
+            identity.name_of(name),
             f"{row.accepted_per_cycle:.2f}" if speculative else "-",
             f"{row.tokens_per_cycle:.2f}" if speculative else "-",
             f"{timed.tokens_per_second:.0f}",
@@ -64,13 +64,14 @@ def _headline(material: Material) -> Table:
 def _quality(material: Material) -> Table:
     table = Table(title="lm-eval tasks", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("task")
-    for name in material.headline:
+    # More have no room in a terminal; the page and summary.json have them all.
+    names = [name for name in material.headline if name in DECODERS]
+    for name in names:
         table.add_column(name, justify="right")
     table.add_column("judge - target", justify="right")
     for task, results in material.results.items():
         cells = [
-            wording.with_error(results[name]["value"], results[name]["stderr"])
-            for name in material.headline
+            wording.with_error(results[name]["value"], results[name]["stderr"]) for name in names
         ]
         change = material.paired.get(task)
         cells.append(

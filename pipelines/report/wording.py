@@ -7,13 +7,6 @@ from dataclasses import dataclass
 from evals.statistics import Estimate
 from pipelines.report.material import Material
 
-DECODER_NAMES = {
-    "target": "Target alone",
-    "draft": "Draft alone",
-    "exact": "Standard speculative",
-    "judge": "Judge decoding",
-}
-
 _NOISE = 1.96
 """Standard errors within which a change is not told from none (95 %)."""
 

@@ -30,11 +30,10 @@ class Decode(Stage):
     reads = ("prompts", "calibrate")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        names, rules = config.verifier.decoders, config.verifier.rules
-        used = {name: rules[name] for name in names if name in rules}
+        used = used_rules(config)
         return {
             "pair": pair_settings(config.pair),
-            "decoders": list(names),
+            "decoders": list(config.verifier.decoders),
             **({"rules": used} if used else {}),
             **({"prompts": config.engine.prompts} if config.engine.prompts is not None else {}),
             "draft_length": draft_length_setting(config.engine),
@@ -105,6 +104,12 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
         pass
     context.volatile.update(shard.files.timings.name for shard in shards)
+
+
+def used_rules(config: RunConfig) -> dict[str, Any]:
+    """The acceptance rules of the run's decoders that have one of their own, as configured."""
+    rules = config.verifier.rules
+    return {name: rules[name] for name in config.verifier.decoders if name in rules}
 
 
 def decoders_reading_draft(config: RunConfig) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.stage import Stage, StageContext
+from pipelines.stages.decode import used_rules
 from pipelines.stand_in import describe_stand_in, timed_run
 
 
@@ -16,7 +17,7 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    version = 2
+    version = 3
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate"),
         *("decode", "speed", "evaluate"),
@@ -34,11 +35,13 @@ class Report(Stage):
             "draft_length": draft_length_setting(config.engine),
             "temperature": config.engine.temperature,
             "decoders": list(config.verifier.decoders),
+            "rules": used_rules(config),
         }
 
     def run(self, context: StageContext) -> None:
         from pipelines.report.html import render_html
         from pipelines.report.material import Identity, read_material
+        from pipelines.report.rules import pareto_picture
         from pipelines.report.summary import summarise
         from pipelines.report.terminal import render_terminal
 
@@ -59,6 +62,8 @@ class Report(Stage):
             "report.html": render_html(material),
             "terminal.txt": render_terminal(material),
         }
+        if material.pareto:
+            files["pareto.svg"] = pareto_picture(material)
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")
         context.volatile.update(files)

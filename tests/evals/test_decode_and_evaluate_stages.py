@@ -280,3 +280,119 @@ def test_auto_compiles_only_where_that_works(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compiler, "compiler_problem", lambda: "there is no g++")
     assert choose_engine("auto", 0.0, on_gpu=False) == "eager"
     assert choose_engine("compiled", 0.0, on_gpu=False) == "compiled"
+
+
+RULES = {
+    "top_2": {"top_k": {"k": 2}},
+    "near": {"divergence": {"limit": 0.5}},
+    "unsure": {"any_of": ["exact", {"judge": {"threshold": 0.2}}]},
+}
+
+
+@pytest.fixture
+def ruled(config: RunConfig) -> RunConfig:
+    """The same run with three more decoders, one of which reads the draft."""
+    config.verifier.rules = dict(RULES)
+    config.verifier.decoders = [*DECODERS, *RULES]
+    return word_problems(config)
+
+
+def test_decoders_with_rules_of_their_own_answer_and_are_measured(
+    ruled: RunConfig, prompts_folder: Path, tmp_path: Path
+) -> None:
+    Decode().validate(ruled)
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path}
+    context = run(Decode(), ruled, tmp_path / "decode", **folders)
+    metrics = context.recorder.metrics  # type: ignore[attr-defined]
+    for name in RULES:
+        assert metrics[f"{name}/word/accepted_per_cycle"] >= 0
+        assert all(row.trace for row in read_generations(context.work, name))
+    evaluated = run(Evaluate(), ruled, tmp_path / "evaluate", decode=context.work, **folders)
+    results = json.loads((evaluated.work / "results.json").read_text())
+    assert set(results["micro_word"]) == {*DECODERS, *RULES}
+
+
+def test_the_key_holds_the_rules_that_are_used_and_nothing_without_any(ruled: RunConfig) -> None:
+    assert Decode().settings(ruled)["rules"] == RULES
+    ruled.verifier.decoders.remove("near")
+    assert set(Decode().settings(ruled)["rules"]) == {"top_2", "unsure"}
+    ruled.verifier.decoders = list(DECODERS)
+    assert "rules" not in Decode().settings(ruled)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"mine": "guess"}, r"verifier\.rules\.mine: there is no rule 'guess'"),
+        (
+            {"mine": {"top_k": {"n": 2}}},
+            r"verifier\.rules\.mine\.top_k\.n: there is no such option",
+        ),
+        ({"mine": {"judge": {"threshold": 1.5}}}, "threshold: is 1.5"),
+        ({"judge": "exact"}, r"verifier\.rules\.judge: .* choose another name"),
+        ({"a-b": "exact"}, "use letters, digits and _"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_before_any_work(
+    config: RunConfig, rules: dict[str, Any], message: str
+) -> None:
+    config.verifier.rules = rules
+    with pytest.raises(UserError, match=message):
+        Decode().validate(word_problems(config))
+
+
+def test_a_decoder_that_no_rule_describes_is_refused(config: RunConfig) -> None:
+    config.verifier.decoders.append("mine")
+    with pytest.raises(UserError, match=r"verifier\.decoders: there is no decoder 'mine'"):
+        Decode().validate(word_problems(config))
+
+
+def test_lossy_decoders_are_refused_by_name_where_lossless_output_is_asked_for(
+    ruled: RunConfig,
+) -> None:
+    ruled.verifier.lossless = True
+    with pytest.raises(UserError, match=r"verifier\.lossless: judge, top_2, near, unsure may"):
+        Decode().validate(ruled)
+    ruled.verifier.rules["block"] = "block_verification"
+    ruled.verifier.decoders = ["target", "draft", "exact", "block"]
+    Decode().validate(ruled)
+
+
+def test_an_engine_without_the_drafts_probabilities_is_refused_for_a_rule_that_reads_them(
+    ruled: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "compiler_problem", lambda: None)
+    ruled.engine.kind = "compiled"
+    with pytest.raises(UserError, match=r"engine\.kind: .* which near reads"):
+        Decode().validate(ruled)
+    ruled.engine.kind = "auto"
+    Decode().validate(ruled)
+    assert choose_engine("auto", 0.0, on_gpu=False, reading=["near"]) == "eager"
+    ruled.verifier.decoders.remove("near")
+    ruled.engine.kind = "compiled"
+    Decode().validate(ruled)
+
+
+def test_auto_says_why_it_takes_the_eager_engine(
+    ruled: RunConfig, prompts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ruled.engine.kind = "auto"
+    run(Decode(), ruled, tmp_path / "decode", prompts=prompts_folder, calibrate=tmp_path)
+    expected = "engine.kind=auto takes eager (near reads the draft's probabilities)"
+    assert expected in capsys.readouterr().out
+
+
+def test_fewer_prompts_of_each_family_are_spread_evenly_and_change_the_key(
+    config: RunConfig, prompts_folder: Path, tmp_path: Path
+) -> None:
+    before = Decode().settings(config)
+    assert "prompts" not in before
+    config.engine.prompts = 2
+    assert Decode().settings(config) == {**before, "prompts": 2}
+    folders = {"prompts": prompts_folder, "calibrate": tmp_path}
+    context = run(Decode(), config, tmp_path / "decode", **folders)
+    answered = [row.prompt_id for row in read_generations(context.work, "target")]
+    assert answered == ["word-0", "word-3", "code-0", "code-1"]
+    evaluated = run(Evaluate(), config, tmp_path / "evaluate", decode=context.work, **folders)
+    results = json.loads((evaluated.work / "results.json").read_text())
+    assert results["micro_word"]["exact"]["n"] == 2

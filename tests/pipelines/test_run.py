@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
+from judge_lightning.decoding.verifiers.registry import rule_names
 from pipelines import run
 from pipelines.composition import CONF, typed_config
 from pipelines.config import register_schemas
@@ -255,6 +256,20 @@ def test_every_experiment_composes_into_a_typed_config(experiment: str) -> None:
     assert config.exp == experiment
     others = {"micro_pretrain": "pretrain", "gsm8k_court": "court"}
     assert config.pipeline == others.get(experiment, "judge")
+
+
+@pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "verifier").glob("*.yaml")))
+def test_every_choice_of_decoders_composes_and_makes_sense(choice: str) -> None:
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = typed_config(compose("config", ["+exp=quickstart", f"verifier={choice}"]))
+    assert config.verifier.name == choice
+    assert set(config.verifier.rules) <= set(config.verifier.decoders)
+    discover_stages()["decode"].validate(config)
+
+
+def test_every_acceptance_rule_can_be_chosen_by_its_name() -> None:
+    assert set(rule_names()) <= {path.stem for path in (CONF / "verifier").glob("*.yaml")}
 
 
 def test_a_judge_setting_changes_the_keys_of_train_and_what_follows_only() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evals.decoders import DECODERS, SPECULATIVE
+from evals.decoders import DECODERS, is_speculative
 from evals.examples import make_examples, write_examples
 from evals.generations import Generation, ShardFiles, Timing, read_generations
 from evals.statistics import paired_difference, proportion
@@ -215,7 +215,7 @@ def _generation(decoder: str, prompt: Prompt, scenario: Scenario) -> Generation:
     index = int(prompt.id.split("-")[1])
     ids = list(range(len(WORDS)))
     trace = None
-    if decoder in SPECULATIVE:
+    if is_speculative(decoder):
         trace = _trace(ids, decoder, scenario.block[decoder], random.Random(prompt.id + decoder))
     right = prompt.family != "word" or index not in scenario.wrong[decoder]
     return Generation(prompt.id, prompt.family, decoder, _decode(ids), ids, True, right, trace)

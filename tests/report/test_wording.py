@@ -9,7 +9,7 @@ import pytest
 
 from evals.statistics import Estimate
 from pipelines.report import wording
-from pipelines.report.material import Material
+from pipelines.report.material import DECODER_NAMES, Material
 from pipelines.report.summary import verdict
 from pipelines.report.terminal import WIDTH, render_terminal
 
@@ -70,7 +70,7 @@ def test_significance_is_judged_at_two_standard_errors() -> None:
 def test_the_terminal_table_fits_and_names_every_decoder(material: Material) -> None:
     text = render_terminal(material)
     assert max(len(line) for line in text.splitlines()) <= WIDTH
-    for name in wording.DECODER_NAMES.values():
+    for name in DECODER_NAMES.values():
         assert name in text
 
 
