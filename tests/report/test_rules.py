@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,11 @@ def ruled(artifacts: dict[str, Path]) -> Material:
     every = [row for of_decoder in rows.values() for row in of_decoder]
     timings = [Timing(row.prompt_id, row.decoder, 1.0, len(row.token_ids), []) for row in every]
     ShardFiles(folder, 0).write(NAMES, every, timings)
+    scored = artifacts["evaluate"] / "results.json"
+    results = json.loads(scored.read_text())
+    for of_task in results.values():
+        of_task |= {"top_2": of_task["exact"], "unsure": of_task["judge"]}
+    scored.write_text(json.dumps(results))
     return read_material(replace(IDENTITY, decoders=NAMES, rules=RULES), artifacts)
 
 
