@@ -116,7 +116,7 @@ def _check_options(name: str, options: Any, rule: Any, field: str) -> None:
         if option not in known:
             remedy = f"its options are {', '.join(known)}" if known else "it has no options"
             raise UserError(f"{field}.{name}.{option}", "there is no such option", remedy)
-        whole = known[option].annotation == "int"
+        whole = known[option].annotation in ("int", int)
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             remedy = f"give a {'whole ' if whole else ''}number"
             raise UserError(f"{field}.{name}.{option}", f"is {value!r}", remedy)

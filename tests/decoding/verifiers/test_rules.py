@@ -228,7 +228,7 @@ def test_a_rule_that_makes_no_sense_is_refused(spec: object, message: str) -> No
 
 def test_a_judges_threshold_is_checked_before_there_is_a_judge() -> None:
     check_rule({"judge": {"threshold": 0.3}})
-    with pytest.raises(UserError, match="threshold: is 1.3"):
+    with pytest.raises(UserError, match=r"threshold: is 1\.3"):
         check_rule({"any_of": ["exact", {"judge": {"threshold": 1.3}}]})
 
 
