@@ -6,30 +6,40 @@ Everything here is measured on prompts that neither training nor the layer's cho
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from judge_lightning.datamodule import read_shard
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
+from judge_lightning.guarantee import Certificate, mistakes_threshold
 from judge_lightning.heads import JudgeHead
 
-RULES = ("fixed", "recall")
+RULES = ("fixed", "recall", "risk")
 _Z = 1.6448536269514722
 """One-sided 95 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Probabilities (tokens,) float64 that a token is correct, and labels (tokens,) 1 or 0."""
+    """Probabilities (tokens,) float64 that a token is correct, and labels (tokens,) 1 or 0.
+
+    ``prompt`` (tokens,) int64, ``tuple_number`` and ``position`` (tokens,) int32 say whose they
+    are (``EmbeddingIndex``). They are needed for what counts prompts: the rule ``risk``.
+    """
 
     probability: Tensor
     labels: Tensor
+    prompt: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    tuple_number: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
+    position: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
 
     @property
     def mistakes(self) -> Tensor:
@@ -40,6 +50,14 @@ class HeldOut:
     def correct(self) -> Tensor:
         """The correct tokens' probabilities, ascending."""
         return self.probability[self.labels == 1].sort().values
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of which tokens these are and of their labels, not of what a judge says."""
+        digest = hashlib.sha256()
+        for tensor in (self.prompt, self.tuple_number, self.position, self.labels):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -56,8 +74,9 @@ class Calibration:
     """The chosen threshold and what it was seen to do on the calibration split.
 
     ``recall_lower_95`` is the one-sided 95 % lower bound (Wilson) on the recall. ``promised``
-    is the recall that the rule guarantees for a new mistake token exchangeable with the
-    calibration split's (conformal), 0 for the ``fixed`` rule, which guarantees nothing.
+    is the recall that the rule guarantees: of ``recall`` for a new mistake token exchangeable
+    with the calibration split's (conformal), of ``risk`` as its ``certificate`` says, 0 of
+    ``fixed``, which guarantees nothing.
     """
 
     rule: str
@@ -70,6 +89,7 @@ class Calibration:
     average_precision: float
     mistakes: int
     correct: int
+    certificate: Certificate | None = None
 
 
 @torch.inference_mode()
@@ -77,11 +97,40 @@ def held_out(head: JudgeHead, folder: Path, split: str = "calibration") -> HeldO
     """Judges every labelled token of a split with the head, one shard in memory at a time."""
     index = EmbeddingIndex.load(folder)
     probabilities, labels = [torch.empty(0).double()], [torch.empty(0, dtype=torch.int8)]
+    whose: dict[str, list[Tensor]] = {"prompt": [], "tuple": [], "position": []}
     for shard in index.of(split):
         embeddings, shard_labels = read_shard(folder, index, shard, head.config.layer)
         probabilities.append(torch.sigmoid(head(embeddings[:, 0].float()).double()))
         labels.append(shard_labels)
-    return HeldOut(torch.cat(probabilities), torch.cat(labels))
+        with safe_open(folder / shard.file, "pt") as file:
+            for name, tensors in whose.items():
+                tensors.append(file.get_tensor(name))
+    if not whose["prompt"]:
+        return HeldOut(torch.cat(probabilities), torch.cat(labels))
+    facts = [torch.cat(tensors) for tensors in whose.values()]
+    return HeldOut(torch.cat(probabilities), torch.cat(labels), *facts)
+
+
+def one_mistake_a_prompt(tokens: HeldOut, seed: int = 0) -> list[float]:
+    """The judge's probability of one mistake of each prompt that has any, in no telling order.
+
+    Several mistakes of one prompt are not independent of each other, so one is drawn, by a hash
+    of the seed, the prompt and the tuple: probabilities play no part. Of a mistake of several
+    tokens the first one's probability is taken. That errs on the safe side: a judge that rejects
+    a later token has not kept the mistake whole either.
+    """
+    rows = (tokens.labels == 0).nonzero()[:, 0].tolist()
+    firsts: dict[tuple[int, int], int] = {}
+    for row in rows if len(tokens.prompt) else []:
+        mistake = (int(tokens.prompt[row]), int(tokens.tuple_number[row]))
+        known = firsts.setdefault(mistake, row)
+        if tokens.position[row] < tokens.position[known]:
+            firsts[mistake] = row
+    drawn: dict[int, tuple[bytes, int]] = {}
+    for (prompt, number), row in firsts.items():
+        lot = hashlib.sha256(f"mistake:{seed}:{prompt}:{number}".encode()).digest()
+        drawn[prompt] = min(drawn.get(prompt, (lot, row)), (lot, row))
+    return [float(tokens.probability[row]) for _, row in drawn.values()]
 
 
 def operating_point(tokens: HeldOut, threshold: float) -> OperatingPoint:
@@ -124,11 +173,21 @@ def recall_threshold(tokens: HeldOut, recall: float) -> float:
     return (cut + float(above.min())) / 2 if len(above) else cut
 
 
-def calibrate(tokens: HeldOut, rule: str, *, threshold: float, recall: float) -> Calibration:
+def calibrate(
+    tokens: HeldOut,
+    rule: str,
+    *,
+    threshold: float,
+    recall: float,
+    alpha: float = 0.0,
+    epsilon: float = 0.05,
+    seed: int = 0,
+) -> Calibration:
     """Chooses the threshold by the rule and measures it.
 
     Args:
-        rule: ``fixed`` takes ``threshold``; ``recall`` takes ``recall_threshold``.
+        rule: ``fixed`` takes ``threshold``; ``recall`` takes ``recall_threshold``; ``risk`` takes
+            ``mistakes_threshold`` with ``alpha``, ``epsilon`` and the mistakes that ``seed`` draws.
 
     Raises:
         UserError: The held-out tokens lack correct ones or mistakes, or are too few.
@@ -140,7 +199,13 @@ def calibrate(tokens: HeldOut, rule: str, *, threshold: float, recall: float) ->
             f"the calibration split has {correct} correct and {mistakes} mistake tokens",
             "it needs both kinds: take more prompts, a larger share or a weaker drafter",
         )
-    chosen = recall_threshold(tokens, recall) if rule == "recall" else threshold
+    chosen, promised, certificate = threshold, 0.0, None
+    if rule == "recall":
+        chosen, promised = recall_threshold(tokens, recall), recall
+    elif rule == "risk":
+        drawn = one_mistake_a_prompt(tokens, seed)
+        certificate = mistakes_threshold(drawn, alpha, epsilon, tokens.fingerprint)
+        chosen, promised = certificate.threshold, 1 - alpha
     point = operating_point(tokens, chosen)
     is_mistake = (tokens.labels == 0).long()
     return Calibration(
@@ -148,12 +213,13 @@ def calibrate(tokens: HeldOut, rule: str, *, threshold: float, recall: float) ->
         threshold=chosen,
         recall=point.recall,
         recall_lower_95=wilson_lower(point.recall, mistakes),
-        promised=recall if rule == "recall" else 0.0,
+        promised=promised,
         kept=point.kept,
         auroc=float(binary_auroc(1 - tokens.probability, is_mistake)),
         average_precision=float(binary_average_precision(1 - tokens.probability, is_mistake)),
         mistakes=mistakes,
         correct=correct,
+        certificate=certificate,
     )
 
 

@@ -7,6 +7,7 @@ is never computed again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 INDEX_FILE = "index.json"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class EmbeddingIndex:
     """What the shards of a folder hold. Layers are 0-based block indices, 0..layers-1.
 
     A shard's tensors: ``layer.<i>`` (tokens, hidden) in ``dtype``, ``labels`` (tokens,) int8,
-    ``tuple`` (tokens,) int32, a running number over all splits, and ``position`` (tokens,)
-    int32, the token's place in its answer.
+    ``tuple`` (tokens,) int32, a running number over all splits, ``answer`` (tokens,) int8, 0 for
+    the tuple's correct answer and 1 for its wrong one, ``position`` (tokens,) int32, the token's
+    place in its answer, and ``prompt`` (tokens,) int64, ``prompt_number`` of the tuple's prompt:
+    tokens of one prompt are not independent of each other, so what is promised counts prompts.
     """
 
     layers: int
@@ -96,12 +99,20 @@ class EmbeddingIndex:
 
 @dataclass(frozen=True)
 class _Sequence:
-    """One answer behind its prompt, as the target reads it."""
+    """One answer behind its prompt, as the target reads it; ``prompt`` is its number."""
 
     ids: list[int]
     labels: list[int]
     prompt_length: int
     tuple_number: int
+    answer: int
+    prompt: int
+
+
+def prompt_number(prompt_id: str) -> int:
+    """A prompt's id as a number of 63 bits, the same everywhere."""
+    digest = hashlib.sha256(prompt_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def plan_shards(
@@ -210,14 +221,16 @@ def _embed_group(
 
 
 def _sequences(labelled: LabelledTuple, number: int) -> Iterator[_Sequence]:
-    for answer_ids, labels in (
+    prompt = prompt_number(labelled.prompt_id)
+    answers = (
         (labelled.correct_ids, labelled.correct_labels),
         (labelled.wrong_ids, labelled.wrong_labels),
-    ):
+    )
+    for answer, (answer_ids, labels) in enumerate(answers):
         if all(label == IGNORED for label in labels):
             continue  # A guarded continuation has no correct answer beside it.
         ids = [*labelled.prompt_ids, *answer_ids]
-        yield _Sequence(ids, labels, len(labelled.prompt_ids), number)
+        yield _Sequence(ids, labels, len(labelled.prompt_ids), number, answer, prompt)
 
 
 def _labelled_places(sequence: _Sequence) -> list[int]:
@@ -238,16 +251,18 @@ def _offsets(sequences: Sequence[_Sequence]) -> list[int]:
 
 def _token_facts(sequences: Sequence[_Sequence]) -> dict[str, Tensor]:
     rows = [
-        (label, sequence.tuple_number, position)
+        (label, sequence.tuple_number, sequence.answer, position, sequence.prompt)
         for sequence in sequences
         for position, label in enumerate(sequence.labels)
         if label != IGNORED
     ]
-    labels, numbers, positions = zip(*rows, strict=True)
+    labels, numbers, answers, positions, prompts = zip(*rows, strict=True)
     return {
         "labels": torch.tensor(labels, dtype=torch.int8),
         "tuple": torch.tensor(numbers, dtype=torch.int32),
+        "answer": torch.tensor(answers, dtype=torch.int8),
         "position": torch.tensor(positions, dtype=torch.int32),
+        "prompt": torch.tensor(prompts, dtype=torch.int64),
     }
 
 

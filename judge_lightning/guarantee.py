@@ -1,4 +1,4 @@
-"""Thresholds with a guarantee: with confidence 1 - epsilon at most a share alpha of mistakes passes.
+"""Thresholds with a guarantee: at most a share alpha of mistakes passes, with high confidence.
 
 Judge decoding gives up the guarantee to match the target. Distribution-free risk control gives
 another one back (Learn then Test, Angelopoulos et al., arXiv 2110.01052; for a risk that only
@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from scipy.stats import binom
+from dataclasses import dataclass, fields
+from typing import Any
 
 from judge_lightning.errors import UserError
+
+PLAIN = 0.5
+"""The threshold of somebody who has calibrated nothing."""
 
 METHOD = "Learn then Test, exact binomial, fixed sequence (arXiv 2110.01052)"
 ASSUMPTION = "prompts are exchangeable with the calibration prompts"
@@ -40,6 +42,8 @@ class Certificate:
         events: Of those, how many showed the event at the chosen threshold.
         p_value: Of the chosen threshold's test, at most ``epsilon``.
         data: A fingerprint of the calibration data.
+        plain_events: Prompts that would have shown the event at a threshold of 0.5, for
+            comparison; None where that was not tried.
     """
 
     risk: str
@@ -50,27 +54,39 @@ class Certificate:
     events: int
     p_value: float
     data: str = ""
+    plain_events: int | None = None
     method: str = METHOD
     assumption: str = ASSUMPTION
 
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Certificate:
+        """Reads ``dataclasses.asdict`` of one; what a later version has added is left out."""
+        names = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in row.items() if name in names})
+
     def in_words(self) -> str:
-        """The promise in a sentence."""
+        """The promise in a sentence, with its assumption."""
         what = {
             "mistakes": "of true mistakes are kept by the judge",
             "answers": "of answers turn from right to wrong by it",
         }[self.risk]
         return (
-            f"At most {self.alpha:.1%} {what}, with {1 - self.epsilon:.0%} confidence over the"
-            f" draw of the {self.trials} calibration prompts ({self.events} of them did), as long"
-            f" as {self.assumption}."
+            f"At most {_percent(self.alpha)} {what}, with {_percent(1 - self.epsilon)} confidence"
+            f" over the draw of the {self.trials} calibration prompts ({self.events} of them did),"
+            f" as long as {self.assumption}."
         )
+
+
+def _percent(share: float) -> str:
+    """Exact: a promise is not rounded."""
+    return f"{100 * share:.10g} %"
 
 
 def check_levels(alpha: float, epsilon: float) -> None:
     """Raises UserError for levels that are no shares."""
     for name, value in (("alpha", alpha), ("epsilon", epsilon)):
         if not 0.0 < value < 1.0:
-            raise UserError(f"calibrate.{name}", f"is {value}", "give a share between 0 and 1")
+            raise UserError(f"calibrate.{name}", f"is {value:g}", "give a share between 0 and 1")
 
 
 def trials_needed(alpha: float, epsilon: float) -> int:
@@ -83,6 +99,9 @@ def trials_needed(alpha: float, epsilon: float) -> int:
 
 def p_value(events: int, trials: int, alpha: float) -> float:
     """Of "the risk is above alpha": the chance of so few events if it were alpha exactly."""
+    # Here, because every judge's file reads this module and few of them need scipy.
+    from scipy.stats import binom
+
     return float(binom.cdf(events, trials, alpha))
 
 
@@ -93,7 +112,7 @@ def mistakes_threshold(
 
     Args:
         probabilities: The judge's for one mistake of each calibration prompt, drawn without
-            looking at them; of several tokens the first.
+            looking at them (``calibration.one_mistake_a_prompt``).
 
     Raises:
         UserError: There are too few prompts to promise that.
@@ -101,7 +120,7 @@ def mistakes_threshold(
     check_levels(alpha, epsilon)
     trials = len(probabilities)
     if trials < trials_needed(alpha, epsilon):
-        raise too_few(trials, alpha, epsilon)
+        raise too_few(trials, alpha, epsilon, " with a mistake")
     descending = sorted(probabilities, reverse=True)
     # The strictest threshold keeps none; each further mistake that passes is one more event.
     events = 0
@@ -119,6 +138,7 @@ def mistakes_threshold(
         events=kept,
         p_value=p_value(kept, trials, alpha),
         data=data,
+        plain_events=sum(probability > PLAIN for probability in descending),
     )
 
 
@@ -136,6 +156,7 @@ def answers_threshold(
     """
     check_levels(alpha, epsilon)
     chosen: Certificate | None = None
+    plain = sum(turned_wrong[PLAIN]) if PLAIN in turned_wrong else None
     for threshold in sorted(turned_wrong, reverse=True):
         flags = turned_wrong[threshold]
         if len(flags) < trials_needed(alpha, epsilon):
@@ -153,6 +174,7 @@ def answers_threshold(
             events=events,
             p_value=chance,
             data=data,
+            plain_events=plain,
         )
     if chosen is None:
         strictest = max(turned_wrong)
@@ -165,12 +187,15 @@ def answers_threshold(
     return chosen
 
 
-def too_few(trials: int, alpha: float, epsilon: float) -> UserError:
-    """The error for a calibration set that cannot promise alpha whatever it shows."""
+def too_few(trials: int, alpha: float, epsilon: float, counted: str = "") -> UserError:
+    """The error for a calibration set that cannot promise alpha whatever it shows.
+
+    ``counted`` says which prompts count, where not all do.
+    """
     needed = trials_needed(alpha, epsilon)
     return UserError(
         "calibrate.alpha",
-        f"{alpha:g} with epsilon {epsilon:g} needs {needed} calibration prompts with a mistake,"
+        f"{alpha:g} with epsilon {epsilon:g} needs {needed} calibration prompts{counted},"
         f" there are {trials}",
         f"take {needed - trials} more (data.shares.calibration), or ask for a larger alpha",
     )

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from judge_lightning.errors import UserError
+from judge_lightning.guarantee import Certificate
 
 FORMAT = 1
 WEIGHTS_FILE = "judge.safetensors"
@@ -31,7 +32,8 @@ class HeadConfig:
     ``layer`` is 0-based in the target's ``layers_of_target`` blocks. ``position`` says which
     state of that layer is read: ``pre_norm``, the block's own output (for the last block:
     before the final norm). ``target`` is the fingerprint of the model that gave the
-    embeddings (``models.fingerprint``), empty when unknown.
+    embeddings (``models.fingerprint``), empty when unknown. ``certificate`` is what the
+    threshold promises (``guarantee.Certificate`` as JSON), None where it promises nothing.
     """
 
     hidden_size: int
@@ -43,6 +45,7 @@ class HeadConfig:
     position: str = "pre_norm"
     calibration: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -190,6 +193,20 @@ def _read_weights(path: Path, config: HeadConfig) -> dict[str, Tensor]:
     return tensors
 
 
+def _promise(config: HeadConfig) -> str:
+    """The certificate as a section of the card; empty where there is none."""
+    if config.certificate is None:
+        return ""
+    certificate = Certificate.from_json(config.certificate)
+    return f"""## What the threshold promises
+
+{certificate.in_words()} Method: {certificate.method}. Calibration data: `{certificate.data}`.
+The promise is about the threshold {certificate.threshold} and about no other, and about prompts
+like those of the calibration alone.
+
+"""
+
+
 def _model_card(head: JudgeHead) -> str:
     config = head.config
     numbers = {**config.provenance, **config.calibration}
@@ -224,6 +241,6 @@ head = JudgeHead.from_pretrained("this-folder")
 decoder = SpeculativeDecoder(target, draft, Judge(head), draft_length=16)
 ```
 
-It is valid for this target only. Judge decoding does not keep the target's distribution:
-measure quality on your own prompts before you serve it.
+{_promise(config)}It is valid for this target only. Judge decoding does not keep the target's
+distribution: measure quality on your own prompts before you serve it.
 """

@@ -224,11 +224,20 @@ class JudgeConfig:
 
 @dataclass
 class CalibrateConfig:
-    rule: str = "fixed"
+    rule: str | None = None
     """``fixed``: ``judge.threshold``. ``recall``: the largest threshold's acceptance that
-    keeps ``recall`` of the held-out mistakes out."""
+    keeps ``recall`` of the held-out mistakes out. ``risk``: the lowest threshold that promises
+    ``alpha`` (docs/guarantee.md). None: ``risk`` where ``alpha`` is given, else ``fixed``."""
     recall: float = 0.95
     points: int = 101
+    alpha: float | None = None
+    """What the risk is at most, with probability 1 - ``epsilon`` over the calibration prompts."""
+    epsilon: float = 0.05
+    risk: str = "mistakes"
+    """Whose share is bounded: ``mistakes`` that the judge keeps, or ``answers`` that turn from
+    right to wrong, for which the calibration prompts are decoded (the stage certify)."""
+    thresholds: list[float] = field(default_factory=lambda: [0.99, 0.95, 0.9, 0.8, 0.65, 0.5])
+    """What is tried for ``answers``, the strictest first, until one turns too many wrong."""
 
 
 @dataclass

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
 from judge_lightning.errors import UserError
+from judge_lightning.guarantee import Certificate
 from judge_lightning.heads import CONFIG_FILE, WEIGHTS_FILE, HeadConfig, JudgeHead
 
 
@@ -104,3 +106,30 @@ def test_a_target_of_another_shape_is_refused(head: JudgeHead) -> None:
         head.check_fits(hidden_size=8, layers=3)
     with pytest.raises(UserError, match="layer 1 of 3"):
         head.check_fits(hidden_size=4, layers=2)
+
+
+def test_a_certificate_is_kept_and_stands_in_words_on_the_card(
+    head: JudgeHead, tmp_path: Path
+) -> None:
+    certificate = Certificate("mistakes", 0.02, 0.05, 0.25, 200, 0, 0.0176, data="abc")
+    head.with_config(certificate=asdict(certificate)).save_pretrained(tmp_path)
+
+    again = JudgeHead.from_pretrained(tmp_path)
+
+    assert again.config.certificate is not None
+    assert Certificate.from_json(again.config.certificate) == certificate
+    card = (tmp_path / "README.md").read_text()
+    assert certificate.in_words() in card
+    assert "At most 2 % of true mistakes are kept by the judge, with 95 % confidence" in card
+
+
+def test_a_judge_file_from_before_certificates_promises_nothing(
+    head: JudgeHead, tmp_path: Path
+) -> None:
+    head.save_pretrained(tmp_path)
+    row = json.loads((tmp_path / CONFIG_FILE).read_text())
+    del row["certificate"]
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(row))
+
+    assert JudgeHead.from_pretrained(tmp_path).config.certificate is None
+    assert "promises" not in (tmp_path / "README.md").read_text()

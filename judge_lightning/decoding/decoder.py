@@ -22,6 +22,7 @@ from judge_lightning.decoding.request import (
 from judge_lightning.decoding.trace import Cycle, DecodeOutput, Trace
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict, Verifier
 from judge_lightning.models.vocabulary import check_padding
+from judge_lightning.shift import ShiftWatch
 
 
 class SpeculativeDecoder:
@@ -35,6 +36,8 @@ class SpeculativeDecoder:
             is not worth going on; or a policy of ``draft_length.py``.
         engine: ``eager``, ``compiled`` (docs/architecture.md tells them apart), or an engine
             that several decoders share.
+        watch: Scores how unlike the judge's training data each answer is, from the embeddings
+            that the verifier reads anyway; its layer is the verifier's.
 
     Raises:
         UserError: The draft length is below 1 or unknown, the judge does not fit the target, the
@@ -48,6 +51,8 @@ class SpeculativeDecoder:
         verifier: Verifier,
         draft_length: int | str | DraftLength,
         engine: str | Engine = "eager",
+        *,
+        watch: ShiftWatch | None = None,
     ) -> None:
         verifier.check_target(target)
         rows = [vocabulary_size(model) for model in (target, draft)]
@@ -55,6 +60,7 @@ class SpeculativeDecoder:
         self.target = target
         self.draft = draft
         self.verifier = verifier
+        self.watch = watch
         self.draft_length = as_draft_length(draft_length)
         self.engine = make_engine(engine)
         self._vocabulary = min(rows)
@@ -114,6 +120,9 @@ class SpeculativeDecoder:
     def _decode(self, request: Request) -> Trace:
         """The cycles. ``n`` tokens are decided; m are proposed after them, in one buffer."""
         trace = Trace(threshold=self.verifier.threshold)
+        watch = self.watch
+        if watch is not None:
+            watch.start()
         pace = self.draft_length.start()
         n = request.prompt.shape[1]
         started = perf_counter()
@@ -131,6 +140,8 @@ class SpeculativeDecoder:
                     pace.learn(_kept(verdict, cycle, trace.threshold))
                 stopped = request.stopped_after(tokens, n, len(cycle.tokens))
                 cycle = cycle if stopped is None else _cut(cycle, stopped)
+                if watch is not None and e is not None:
+                    watch.add(e[: cycle.accepted])
                 n += cycle.accepted
                 speculation.forget_after(n)
                 n += cycle.next_token is not None
@@ -141,6 +152,8 @@ class SpeculativeDecoder:
                 last = cycle.next_token
                 if stopped is not None or last is None or last in request.stops:
                     break
+        if watch is not None:
+            trace.shift = watch.score()
         return trace
 
 

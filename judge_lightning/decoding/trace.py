@@ -45,10 +45,15 @@ class Cycle:
 
 @dataclass(slots=True)
 class Trace:
-    """All cycles of one answer. ``threshold`` is the judge's, None without a judge."""
+    """All cycles of one answer. ``threshold`` is the judge's, None without a judge.
+
+    ``shift`` is how unlike the judge's training data the kept draft tokens were
+    (``judge_lightning.shift``), None where nobody watched. It is no part of the JSON.
+    """
 
     cycles: list[Cycle] = field(default_factory=list)
     threshold: float | None = None
+    shift: float | None = None
 
     @property
     def tokens(self) -> list[int]:

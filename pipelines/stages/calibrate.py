@@ -1,29 +1,38 @@
-"""calibrate: the threshold, the operating curve, and the judge that is deployed."""
+"""calibrate: the threshold, what it promises, the operating curve, and the judge to deploy."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
+from pipelines.calibration import check_enough_prompts, check_risk, token_rule
 from pipelines.config import RunConfig
 from pipelines.pair import target_shape
 from pipelines.stage import Stage, StageContext
 
-RULES = ("fixed", "recall")
+if TYPE_CHECKING:
+    from judge_lightning.calibration import Calibration, HeldOut
+    from judge_lightning.heads import JudgeHead
 
 
 class Calibrate(Stage):
     """Writes ``judge/``, ``operating_curve.jsonl`` and ``calibration.json``."""
 
     name = "calibrate"
+    version = 2
     reads = ("embed", "train")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The layer, the rule with the number that it uses, and the curve's resolution."""
-        rule = config.calibrate.rule
-        uses = config.judge.threshold if rule == "fixed" else config.calibrate.recall
+        calibrate = config.calibrate
+        rule = token_rule(calibrate)
+        uses: Any = {
+            "fixed": config.judge.threshold,
+            "recall": calibrate.recall,
+            "risk": [calibrate.alpha, calibrate.epsilon, config.seed],
+        }[rule]
         return {
             "rule": rule,
             "uses": uses,
@@ -40,12 +49,8 @@ class Calibrate(Stage):
                 f"{layer} is out of range for a target of {shape[0]} layers",
                 f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
             )
-        if config.calibrate.rule not in RULES:
-            raise UserError(
-                "calibrate.rule",
-                f"unknown value {config.calibrate.rule!r}",
-                f"one of {list(RULES)}",
-            )
+        check_risk(config.calibrate)
+        check_enough_prompts(config)
         if not 0.0 < config.calibrate.recall < 1.0:
             raise UserError(
                 "calibrate.recall", f"{config.calibrate.recall} is no share", "between 0 and 1"
@@ -55,9 +60,10 @@ class Calibrate(Stage):
 
     def run(self, context: StageContext) -> None:
         """Measures the chosen head on held-out prompts and writes it with its threshold."""
-        from judge_lightning.calibration import calibrate, held_out, operating_curve
+        from judge_lightning.calibration import calibrate, held_out
         from judge_lightning.heads import JudgeHead
         from judge_lightning.models.hidden_states import resolve_layer
+        from judge_lightning.shift import fit_shift
 
         config = context.config
         trained = context.inputs["train"]
@@ -68,25 +74,45 @@ class Calibrate(Stage):
         tokens = held_out(head, context.inputs["embed"])
         calibration = calibrate(
             tokens,
-            config.calibrate.rule,
+            token_rule(config.calibrate),
             threshold=config.judge.threshold,
             recall=config.calibrate.recall,
+            alpha=config.calibrate.alpha or 0.0,
+            epsilon=config.calibrate.epsilon,
+            seed=config.seed,
         )
-        numbers = asdict(calibration)
-        head.with_config(threshold=calibration.threshold, calibration=numbers).save_pretrained(
-            context.work / "judge"
-        )
-        with (context.work / "operating_curve.jsonl").open("w", encoding="utf-8") as file:
-            for point in operating_curve(tokens, config.calibrate.points):
-                file.write(json.dumps(asdict(point), sort_keys=True) + "\n")
-        (context.work / "calibration.json").write_text(
-            json.dumps({"layer": layer, **numbers}, indent=1, sort_keys=True) + "\n",
-            encoding="utf-8",
-        )
-        context.recorder.metric("layer", layer)
-        for name, value in numbers.items():
-            if isinstance(value, (int, float)):
-                context.recorder.metric(name, value)
+        write_judge(context, head, tokens, calibration)
+        reference = fit_shift(context.inputs["embed"], layer)
+        if reference is not None:
+            reference.save(context.work / "judge")
+
+
+def write_judge(
+    context: StageContext, head: JudgeHead, tokens: HeldOut, calibration: Calibration
+) -> None:
+    """Writes the judge with its threshold and certificate, the measured numbers and the curve."""
+    from judge_lightning.calibration import operating_curve
+
+    numbers = asdict(calibration)
+    certificate = numbers.pop("certificate")
+    deployed = head.with_config(
+        threshold=calibration.threshold, calibration=numbers, certificate=certificate
+    )
+    deployed.save_pretrained(context.work / "judge")
+    with (context.work / "operating_curve.jsonl").open("w", encoding="utf-8") as file:
+        for point in operating_curve(tokens, context.config.calibrate.points):
+            file.write(json.dumps(asdict(point), sort_keys=True) + "\n")
+    layer = head.config.layer
+    text = json.dumps({"layer": layer, **numbers}, indent=1, sort_keys=True)
+    (context.work / "calibration.json").write_text(text + "\n", encoding="utf-8")
+    context.recorder.metric("layer", layer)
+    for name, value in {**numbers, **_prefixed(certificate or {})}.items():
+        if isinstance(value, (int, float)):
+            context.recorder.metric(name, value)
+
+
+def _prefixed(certificate: dict[str, Any]) -> dict[str, Any]:
+    return {f"certificate/{name}": value for name, value in certificate.items()}
 
 
 STAGE = Calibrate()

@@ -19,6 +19,7 @@ class Embed(Stage):
     """Writes ``shard-<number>.safetensors`` and ``index.json``."""
 
     name = "embed"
+    version = 2
     reads = ("dataset",)
 
     def settings(self, config: RunConfig) -> dict[str, Any]:

@@ -18,7 +18,11 @@ SPLITS = {"train": 3, "validation": 1, "calibration": 1}
 def write_embeddings(
     folder: Path, *, tokens: int = 200, share: float = 0.2, layer: int = 1, seed: int = 0
 ) -> EmbeddingIndex:
-    """Writes shards in which dimension 0 of ``layer`` is lower at mistakes."""
+    """Writes shards in which dimension 0 of ``layer`` is lower at mistakes.
+
+    Every ten tokens are a tuple of a prompt of its own: five of its correct answer, five of its
+    wrong one. The correct one may hold "mistakes" too, the tokens are drawn without regard to it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
     shards = []
@@ -32,7 +36,16 @@ def write_embeddings(
             tensors[f"layer.{layer}"][:, 0] += 3.0 * (labels.float() - 0.5)
             tensors = {name: tensor.half() for name, tensor in tensors.items()}
             name = f"shard-{len(shards):05d}.safetensors"
-            save_file({**tensors, "labels": labels}, folder / name)
+            first = len(shards) * tokens
+            places = torch.arange(first, first + tokens)
+            tensors |= {
+                "labels": labels,
+                "tuple": (places // 10).int(),
+                "answer": (places % 10 // 5).to(torch.int8),
+                "position": (places % 5).int(),
+                "prompt": places // 10 + 1000,
+            }
+            save_file(tensors, folder / name)
             shards.append(Shard(name, split, 1, tokens, int((labels == 0).sum())))
     index = EmbeddingIndex(LAYERS, HIDDEN, "float16", "target", tuple(shards))
     index.save(folder)

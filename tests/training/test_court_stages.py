@@ -237,6 +237,10 @@ def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfi
         (dataset.STAGE, "dataset.guarded", "no_such_file.jsonl"),
         (calibrate.STAGE, "calibrate.rule", "best"),
         (calibrate.STAGE, "calibrate.recall", 1.0),
+        (calibrate.STAGE, "calibrate.alpha", 0.0),
+        (calibrate.STAGE, "calibrate.alpha", 1.5),
+        # Of forty prompts about ten are for the calibration; 149 are needed.
+        (calibrate.STAGE, "calibrate.alpha", 0.02),
         (mine.STAGE, "mine.shard_size", 0),
         (mine.STAGE, "mine.drafters", {}),
         (prompts.STAGE, "data.sources", {}),

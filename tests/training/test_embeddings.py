@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
-from judge_lightning.embeddings import EmbeddingIndex, embed_tuples, plan_shards
+from judge_lightning.embeddings import EmbeddingIndex, embed_tuples, plan_shards, prompt_number
 from judge_lightning.errors import UserError
 
 
@@ -155,3 +155,14 @@ def test_states_that_the_dtype_cannot_hold_are_refused(
         embed(model, tmp_path, dtype="float16")
 
     assert error.value.field == "embed.dtype"
+
+
+def test_every_token_says_whose_it_is(model: LlamaForCausalLM, tmp_path: Path) -> None:
+    index = embed(model, tmp_path)
+
+    tensors = load_file(tmp_path / index.of("validation")[0].file)
+
+    numbers = {7: prompt_number("p7"), 8: prompt_number("p8")}
+    assert tensors["prompt"].tolist() == [numbers[n] for n in tensors["tuple"].tolist()]
+    assert tensors["answer"].tolist() == ([0] * 6 + [1] * 4) * 2
+    assert min(numbers.values()) >= 0

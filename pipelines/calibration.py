@@ -1,0 +1,90 @@
+"""Which rule sets the judge's threshold, as the configuration asks for it, checked before work."""
+
+from __future__ import annotations
+
+import math
+
+from judge_lightning.errors import UserError
+from pipelines.config import CalibrateConfig, RunConfig
+
+RULES = ("fixed", "recall", "risk")
+RISKS = ("mistakes", "answers")
+
+
+def chosen_rule(calibrate: CalibrateConfig) -> str:
+    """The rule: the configured one, else ``risk`` where an alpha is given."""
+    return calibrate.rule or ("fixed" if calibrate.alpha is None else "risk")
+
+
+def certifies_answers(calibrate: CalibrateConfig) -> bool:
+    """Whether the threshold comes from whole answers, which the stage certify decodes."""
+    return chosen_rule(calibrate) == "risk" and calibrate.risk == "answers"
+
+
+def token_rule(calibrate: CalibrateConfig) -> str:
+    """The rule of the stage calibrate; where another stage decides it takes the fixed one."""
+    return "fixed" if certifies_answers(calibrate) else chosen_rule(calibrate)
+
+
+def check_risk(calibrate: CalibrateConfig) -> None:
+    """Raises UserError for an unknown rule or risk, or levels that do not go with the rule."""
+    from judge_lightning.guarantee import check_levels
+
+    for name, value, known in (
+        ("rule", chosen_rule(calibrate), RULES),
+        ("risk", calibrate.risk, RISKS),
+    ):
+        if value not in known:
+            raise UserError(
+                f"calibrate.{name}", f"unknown value {value!r}", f"one of {list(known)}"
+            )
+    if chosen_rule(calibrate) != "risk":
+        if calibrate.alpha is not None:
+            raise UserError(
+                "calibrate.alpha",
+                f"is given, but the rule {calibrate.rule} promises no such thing",
+                "use calibrate.rule=risk, or leave the rule out",
+            )
+        return
+    if calibrate.alpha is None:
+        raise UserError(
+            "calibrate.alpha",
+            "is missing, which the rule risk promises",
+            "give a share, calibrate.alpha=0.02 say",
+        )
+    check_levels(calibrate.alpha, calibrate.epsilon)
+
+
+def check_enough_prompts(config: RunConfig) -> None:
+    """Refuses an alpha for which there cannot be enough calibration prompts.
+
+    It knows what the sources state. How many there really are, and have a mistake, is known only
+    later, and counted then.
+
+    Raises:
+        UserError: How many prompts are expected, and how many are needed.
+    """
+    from judge_lightning.guarantee import trials_needed
+
+    calibrate = config.calibrate
+    if chosen_rule(calibrate) != "risk" or calibrate.alpha is None:
+        return
+    counts = [s.count for s in config.data.sources.values() if s.split in (None, "calibration")]
+    if not all(counts):
+        return
+    share = config.data.shares.get("calibration", 0.0)
+    expected = sum(
+        source.count * (1.0 if source.split else share)
+        for source in config.data.sources.values()
+        if source.count and source.split in (None, "calibration")
+    )
+    needed = trials_needed(calibrate.alpha, calibrate.epsilon)
+    # The split is drawn prompt by prompt: three standard deviations more may turn up.
+    if expected + 3 * math.sqrt(expected) < needed:
+        raise UserError(
+            "calibrate.alpha",
+            f"{calibrate.alpha:g} with epsilon {calibrate.epsilon:g} needs {needed} calibration"
+            f" prompts, about {expected:.0f} are to be expected",
+            f"take about {needed - expected:.0f} more (data.sources or data.shares.calibration),"
+            " or ask for a larger alpha",
+        )
