@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +127,8 @@ class Bench:
             )
             for name in comparison.decoders
         }
+        if head is not None:
+            watch_shift(self.decoders.values(), head)
         self._longest = longest
         self._warm = False
         self._compile_seconds = 0.0
@@ -181,6 +183,8 @@ class Bench:
             finished=bool(new_ids) and new_ids[-1] in stop_tokens(self.pair.target, None),
             right=check(prompt, text),
             trace=trace.to_json() if is_speculative(name) else None,
+            # Engines add in different orders: to no more digits than they share.
+            shift=None if trace.shift is None else round(trace.shift, 4),
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
         return generation, Timing(
@@ -221,6 +225,22 @@ class Bench:
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True
+
+
+def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
+    """Lets the decoders whose rule reads the head's layer score what they write.
+
+    Nothing changes where the head's folder describes no data (``shift.safetensors``).
+    """
+    from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.shift import ShiftReference, ShiftWatch
+
+    reference = ShiftReference.load(head.folder) if head.folder is not None else None
+    if reference is None:
+        return
+    for decoder in decoders:
+        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layer == head.config.layer:
+            decoder.watch = ShiftWatch(reference)
 
 
 def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:

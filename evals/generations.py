@@ -24,7 +24,8 @@ class Generation:
     """One decoder's answer to one prompt.
 
     ``token_ids`` are the new tokens, with the EOS token when ``finished``. ``trace`` is the
-    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token.
+    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token. ``shift`` is
+    how unlike the judge's training data the answer is, None where nobody watched.
     """
 
     prompt_id: str
@@ -35,6 +36,7 @@ class Generation:
     finished: bool
     right: bool
     trace: Any
+    shift: float | None = None
 
 
 @dataclass(frozen=True)

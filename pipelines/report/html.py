@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from evals.decoders import HEADLINE, is_speculative
-from pipelines.report import wording
+from pipelines.report import promise, wording
 from pipelines.report.cards import Card, style_of
 from pipelines.report.charts import (
     Axis,
@@ -75,6 +75,11 @@ def render_html(material: Material) -> str:
         families=material.families if set(HEADLINE) <= rows.keys() else {},
         points=wording.points,
         judge_sentence=wording.judge_sentence(material),
+        promise=promise.promise(material),
+        beside_plain=promise.beside_plain(material),
+        certificate=material.certificate,
+        shift_warnings=promise.shift_warnings(material),
+        shift_note=promise.shift_note(material),
         cycle_cards=_histograms(material),
         judge_cards=[_layer_curve(material), _operating_curve(material)],
         answers=[show_answer(example) for example in material.examples],

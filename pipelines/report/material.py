@@ -14,7 +14,9 @@ from evals.generations import Generation, Timing, read_generations, read_timings
 from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
 from evals.statistics import Estimate, paired_difference
+from judge_lightning.guarantee import Certificate
 from pipelines.manifest import Manifest
+from pipelines.shift import read_shift
 
 ByDecoder = dict[str, DecoderStatistics]
 
@@ -110,6 +112,9 @@ class Material:
         paired: Per task, judge minus target over the same documents.
         pareto: Per family, every speculative decoder as a point; empty where all are of the
             headline.
+        certificate: What the judge's threshold promises; None where it promises nothing.
+        shift: Per decoder with a judge and per family, how many answers were flagged as unlike
+            the calibration's, and whether they are too many; empty where nobody looked.
     """
 
     identity: Identity
@@ -128,11 +133,16 @@ class Material:
     results: dict[str, dict[str, dict[str, Any]]]
     paired: dict[str, dict[str, Any]]
     pareto: dict[str, list[RulePoint]]
+    certificate: Certificate | None = None
+    shift: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
     """Reads the artifacts of ``inputs`` (stage to folder)."""
     decoded = inputs["decode"]
+    calibrated = inputs.get("certify") or inputs["calibrate"]
+    head = _read_json(calibrated / "judge" / "judge_config.json")
+    promised = head.get("certificate")
     generations = {name: list(read_generations(decoded, name)) for name in identity.decoders}
     timings = list(read_timings(decoded))
     families = dict.fromkeys([identity.headline, *(g.family for g in generations["target"])])
@@ -146,10 +156,10 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
     return Material(
         identity=identity,
         manifests={stage: Manifest.read(folder) for stage, folder in inputs.items()},
-        head=_read_json(inputs["calibrate"] / "judge" / "judge_config.json"),
-        calibration=_read_json(inputs["calibrate"] / "calibration.json"),
+        head=head,
+        calibration=_read_json(calibrated / "calibration.json"),
         layers=_read_json(inputs["train"] / "layers.json"),
-        curve=_read_rows(inputs["calibrate"] / "operating_curve.jsonl"),
+        curve=_read_rows(calibrated / "operating_curve.jsonl"),
         headline=statistics[identity.headline],
         speed=_speed(identity, inputs, statistics[identity.headline], timings),
         families={family: rows for family, rows in statistics.items() if rows},
@@ -167,6 +177,8 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
             family: rule_points(generations, timings, family, identity.rules)
             for family in (families if identity.rules else ())
         },
+        certificate=None if promised is None else Certificate.from_json(promised),
+        shift=read_shift(decoded),
     )
 
 

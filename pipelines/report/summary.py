@@ -25,6 +25,8 @@ def summarise(material: Material) -> dict[str, Any]:
     own. ``families`` has the same per prompt family, without the stand-in's speed.
     ``pareto`` has, per family, every acceptance rule with its intervals and whether it is on the
     Pareto front; empty for a run without rules of its own.
+    ``judge.certificate`` is what its threshold promises, null where it promises nothing;
+    ``shift`` whether the prompts were like those that it was calibrated on.
     ``stand_in`` says which models are grown, null for a pair of real ones.
     ``stages`` holds what a report can know, the keys; the run adds what it computed itself.
     """
@@ -37,6 +39,7 @@ def summarise(material: Material) -> dict[str, Any]:
         "verdict": verdict(material),
         "court": _court(material),
         "judge": _judge(material),
+        "shift": material.shift,
         "layers": material.layers,
         "speed": _speed(material.speed),
         "decode": {
@@ -117,7 +120,15 @@ def _judge(material: Material) -> dict[str, Any]:
         "layers": head["layers_of_target"],
         "parameters": head["hidden_size"] + 1,
         "threshold": head["threshold"],
+        "certificate": _certificate(material),
     }
+
+
+def _certificate(material: Material) -> dict[str, Any] | None:
+    certificate = material.certificate
+    if certificate is None:
+        return None
+    return {**asdict(certificate), "in_words": certificate.in_words()}
 
 
 def _court(material: Material) -> dict[str, dict[str, float]]:

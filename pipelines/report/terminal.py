@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evals.decoders import DECODERS, is_speculative
-from pipelines.report import wording
+from pipelines.report import promise, wording
 from pipelines.report.material import Material
 
 WIDTH = 96
@@ -28,6 +28,10 @@ def render_terminal(material: Material) -> str:
             console.print(f"{note}\n", markup=False, highlight=False)
     if material.results:
         console.print(_quality(material))
+    lines = [promise.promise(material), promise.beside_plain(material)]
+    lines += [f"warning: {line}" for line in promise.shift_warnings(material)]
+    for line in filter(None, lines):
+        console.print(line, markup=False, highlight=False)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 

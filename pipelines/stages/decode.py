@@ -12,11 +12,13 @@ from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.pair import pair_loader, pair_settings
+from pipelines.shift import record_shift
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import grow_judge, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
     from evals.comparison import Comparison
+    from evals.generations import Generation
     from judge_lightning.court.records import Prompt
 
 
@@ -27,7 +29,8 @@ class Decode(Stage):
     """Reads prompts and the calibrated judge; writes generations, traces and timings."""
 
     name = "decode"
-    reads = ("prompts", "calibrate")
+    version = 2
+    reads = ("prompts", "calibrate", "certify")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         used = used_rules(config)
@@ -72,7 +75,7 @@ class Decode(Stage):
 
     def run(self, context: StageContext) -> None:
         answer(context, held_out_prompts(context), "engine.kind")
-        _record(context)
+        record_shift(context, judge_folder(context), _record(context))
 
 
 def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> None:
@@ -126,7 +129,6 @@ def held_out_prompts(context: StageContext) -> list[Prompt]:
         UserError: None of them is of the headline's family, or some can only be checked by a model
             or by running code.
     """
-    from judge_lightning.court.checkers import decides_alone
     from judge_lightning.court.records import Prompt, read_records
 
     file, headline = context.inputs["prompts"] / "prompts.jsonl", context.config.eval.headline
@@ -137,6 +139,14 @@ def held_out_prompts(context: StageContext) -> list[Prompt]:
             f"there is no held-out prompt of the family {headline!r}",
             "take more prompts or a larger share",
         )
+    check_checkers(prompts)
+    return prompts
+
+
+def check_checkers(prompts: list[Prompt]) -> None:
+    """Raises UserError for an answer that only a model or running code can check."""
+    from judge_lightning.court.checkers import decides_alone
+
     for prompt in prompts:
         source, checker = prompt.meta.get("source"), str(prompt.meta.get("checker"))
         if not decides_alone(checker):
@@ -167,7 +177,8 @@ def judge_folder(context: StageContext) -> Path:
     A stand-in gets its seed's judge, grown with it, in the stage's scratch folder.
     """
     path, target = context.config.engine.judge_path, context.config.pair.target
-    folder = Path(path) if path is not None else context.inputs["calibrate"] / "judge"
+    trained = context.inputs.get("certify") or context.inputs["calibrate"]
+    folder = Path(path) if path is not None else trained / "judge"
     if target.grow is None:
         return folder
     return grow_judge(folder, target, context.work / "scratch" / "judge")
@@ -211,7 +222,10 @@ def _judge_digest(path: str | None) -> str | None:
     if path is None:
         return None
     digest = hashlib.sha256()
-    for name in ("judge_config.json", "judge.safetensors"):
+    names = ["judge_config.json", "judge.safetensors"]
+    if (Path(path) / "shift.safetensors").is_file():
+        names.append("shift.safetensors")
+    for name in names:
         file = Path(path) / name
         try:
             digest.update(file.read_bytes())
@@ -224,7 +238,7 @@ def _judge_digest(path: str | None) -> str | None:
     return digest.hexdigest()
 
 
-def _record(context: StageContext) -> None:
+def _record(context: StageContext) -> dict[str, list[Generation]]:
     from evals.generations import read_generations, read_timings
     from evals.speed import decoder_statistics
 
@@ -238,6 +252,7 @@ def _record(context: StageContext) -> None:
         for decoder, row in decoder_statistics(generations, timings, family=family).items():
             for name, value in asdict(row).items():
                 context.recorder.metric(f"{decoder}/{family}/{name}", value)
+    return generations
 
 
 STAGE = Decode()

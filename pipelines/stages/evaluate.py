@@ -29,7 +29,7 @@ class Evaluate(Stage):
     """
 
     name = "evaluate"
-    reads = ("prompts", "calibrate", "decode")
+    reads = ("prompts", "calibrate", "certify", "decode")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ class Report(Stage):
     name = "report"
     version = 3
     reads = (
-        *("prompts", "mine", "annotate", "dataset", "train", "calibrate"),
+        *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate"),
     )
 

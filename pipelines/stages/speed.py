@@ -22,7 +22,7 @@ class Speed(Stage):
     """
 
     name = "speed"
-    reads = ("prompts", "calibrate", "decode")
+    reads = ("prompts", "calibrate", "certify", "decode")
 
     def wanted(self, config: RunConfig) -> bool:
         return timed_run(config) is not None

@@ -1,0 +1,127 @@
+"""certify bounds the share of answers that the judge turns wrong, by decoding them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from judge_lightning.court.records import Prompt, write_records
+from judge_lightning.embeddings import EmbeddingIndex, Shard
+from judge_lightning.errors import UserError
+from judge_lightning.guarantee import Certificate
+from judge_lightning.heads import JudgeHead
+from pipelines.config import CalibrateConfig, RunConfig
+from pipelines.stages.certify import Certify
+from tests.evals.tiny_run import run, tiny_run
+
+
+@pytest.fixture
+def certified_config(pair_folder: Path) -> RunConfig:
+    """Asks for a bound on whole answers that eight prompts can promise."""
+    config = tiny_run(pair_folder)
+    config.engine.judge_path = None
+    config.calibrate = CalibrateConfig(
+        alpha=0.5, epsilon=0.2, risk="answers", thresholds=[1.0, 0.5, 0.0]
+    )
+    return config
+
+
+@pytest.fixture
+def calibrated(pair_folder: Path, prompts: list[Prompt], tmp_path: Path) -> dict[str, Path]:
+    """The artifacts that certify reads: eight calibration prompts, and held-out tokens."""
+    folders = {name: tmp_path / name for name in ("prompts", "embed", "calibrate")}
+    for folder in folders.values():
+        folder.mkdir()
+    rows = [replace(prompt, split="calibration") for prompt in prompts]
+    write_records(folders["prompts"] / "prompts.jsonl", rows)
+    shutil.copytree(pair_folder / "judge", folders["calibrate"] / "judge")
+    _write_tokens(folders["embed"])
+    return folders
+
+
+def _write_tokens(folder: Path) -> None:
+    """Ten held-out tokens at both layers, every other one a mistake."""
+    places = torch.arange(10)
+    states = {f"layer.{n}": torch.randn(10, 32).half() for n in range(2)}
+    facts = {
+        "labels": (places % 2).to(torch.int8),
+        "tuple": places.int(),
+        "answer": torch.zeros(10, dtype=torch.int8),
+        "position": torch.zeros(10, dtype=torch.int32),
+        "prompt": places,
+    }
+    save_file({**states, **facts}, folder / "shard-00000.safetensors")
+    shard = Shard("shard-00000.safetensors", "calibration", 10, 10, 5)
+    EmbeddingIndex(2, 32, "float16", "target", (shard,)).save(folder)
+
+
+def test_answers_are_decoded_from_the_strictest_threshold_on_until_one_fails(
+    certified_config: RunConfig, calibrated: dict[str, Path], tmp_path: Path
+) -> None:
+    assert Certify().wanted(certified_config)
+    Certify().validate(certified_config)
+    context = run(Certify(), certified_config, tmp_path / "certify", **calibrated)
+
+    tried = json.loads((context.work / "thresholds.json").read_text())
+    head = JudgeHead.from_pretrained(context.work / "judge")
+    assert head.config.certificate is not None
+    certificate = Certificate.from_json(head.config.certificate)
+    assert (tried[0]["threshold"], tried[0]["turned_wrong"]) == (1.0, 0)
+    assert (certificate.risk, certificate.trials) == ("answers", 8)
+    assert certificate.threshold == head.config.threshold
+    assert certificate.threshold in [row["threshold"] for row in tried]
+    measured = json.loads((context.work / "calibration.json").read_text())
+    assert (measured["rule"], measured["threshold"]) == ("risk", head.config.threshold)
+
+
+def test_a_killed_certification_goes_on_from_the_answers_that_there_are(
+    certified_config: RunConfig, calibrated: dict[str, Path], tmp_path: Path
+) -> None:
+    whole = run(Certify(), certified_config, tmp_path / "certify", **calibrated)
+    kept = next(whole.work.glob("target/timings-*.jsonl"))
+    before = kept.read_bytes()
+    for path in whole.work.glob("judge-1/*"):
+        path.unlink()
+    judge = (whole.work / "judge" / "judge_config.json").read_bytes()
+
+    run(Certify(), certified_config, whole.work, **calibrated)
+
+    assert kept.read_bytes() == before
+    assert (whole.work / "judge" / "judge_config.json").read_bytes() == judge
+
+
+def test_too_few_prompts_for_the_bound_are_refused_before_any_answer(
+    certified_config: RunConfig, calibrated: dict[str, Path], tmp_path: Path
+) -> None:
+    certified_config.calibrate.alpha = 0.02
+
+    with pytest.raises(UserError, match=r"needs 80 calibration prompts, there are 8"):
+        run(Certify(), certified_config, tmp_path / "certify", **calibrated)
+
+    assert not (tmp_path / "certify" / "target").exists()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "judge_path", "field"),
+    [
+        ([], None, "calibrate.thresholds"),
+        ([0.5, 1.2], None, "calibrate.thresholds"),
+        ([0.5], "judge", "calibrate.risk"),
+    ],
+)
+def test_a_certification_that_cannot_be_is_refused(
+    certified_config: RunConfig, thresholds: list[float], judge_path: str | None, field: str
+) -> None:
+    certified_config.calibrate.thresholds = thresholds
+    certified_config.engine.judge_path = judge_path
+
+    with pytest.raises(UserError) as error:
+        Certify().validate(certified_config)
+
+    assert error.value.field == field
