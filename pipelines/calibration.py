@@ -69,18 +69,19 @@ def check_enough_prompts(config: RunConfig) -> None:
     calibrate = config.calibrate
     if chosen_rule(calibrate) != "risk" or calibrate.alpha is None:
         return
-    counts = [s.count for s in config.data.sources.values() if s.split in (None, "calibration")]
-    if not all(counts):
-        return
     share = config.data.shares.get("calibration", 0.0)
-    expected = sum(
-        source.count * (1.0 if source.split else share)
-        for source in config.data.sources.values()
-        if source.count and source.split in (None, "calibration")
-    )
+    expected = variance = 0.0
+    for source in config.data.sources.values():
+        if source.split not in (None, "calibration"):
+            continue
+        if not source.count:
+            return
+        p = 1.0 if source.split else share
+        expected += source.count * p
+        variance += source.count * p * (1 - p)
     needed = trials_needed(calibrate.alpha, calibrate.epsilon)
-    # The split is drawn prompt by prompt: three standard deviations more may turn up.
-    if expected + 3 * math.sqrt(expected) < needed:
+    # The split is drawn prompt by prompt: two standard deviations more may turn up.
+    if expected + 2 * math.sqrt(variance) < needed:
         raise UserError(
             "calibrate.alpha",
             f"{calibrate.alpha:g} with epsilon {calibrate.epsilon:g} needs {needed} calibration"
