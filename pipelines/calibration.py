@@ -55,6 +55,20 @@ def check_risk(calibrate: CalibrateConfig) -> None:
     check_levels(calibrate.alpha, calibrate.epsilon)
 
 
+def check_whose_judge(config: RunConfig) -> None:
+    """Refuses a promise about the run's own judge where another one decodes.
+
+    Raises:
+        UserError: Both are asked for.
+    """
+    if chosen_rule(config.calibrate) == "risk" and config.engine.judge_path is not None:
+        raise UserError(
+            "engine.judge_path",
+            "names a judge, but calibrate.alpha promises something about the run's own",
+            "leave one of the two out",
+        )
+
+
 def check_enough_prompts(config: RunConfig) -> None:
     """Refuses an alpha for which there cannot be enough calibration prompts.
 

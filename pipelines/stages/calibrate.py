@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
-from pipelines.calibration import check_enough_prompts, check_risk, token_rule
+from pipelines.calibration import check_enough_prompts, check_risk, check_whose_judge, token_rule
 from pipelines.config import RunConfig
 from pipelines.pair import target_shape
 from pipelines.stage import Stage, StageContext
@@ -50,6 +50,7 @@ class Calibrate(Stage):
                 f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
             )
         check_risk(config.calibrate)
+        check_whose_judge(config)
         check_enough_prompts(config)
         if not 0.0 < config.calibrate.recall < 1.0:
             raise UserError(

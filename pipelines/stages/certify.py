@@ -51,12 +51,6 @@ class Certify(Stage):
             raise UserError(
                 "calibrate.thresholds", f"{thresholds} are no thresholds", "give some, 0 to 1 each"
             )
-        if config.engine.judge_path is not None:
-            raise UserError(
-                "calibrate.risk",
-                "answers certifies the run's own judge, but engine.judge_path names another",
-                "leave one of the two out",
-            )
 
     def run(self, context: StageContext) -> None:
         from judge_lightning.calibration import calibrate as measure

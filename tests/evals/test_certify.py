@@ -107,21 +107,13 @@ def test_too_few_prompts_for_the_bound_are_refused_before_any_answer(
     assert not (tmp_path / "certify" / "target").exists()
 
 
-@pytest.mark.parametrize(
-    ("thresholds", "judge_path", "field"),
-    [
-        ([], None, "calibrate.thresholds"),
-        ([0.5, 1.2], None, "calibrate.thresholds"),
-        ([0.5], "judge", "calibrate.risk"),
-    ],
-)
-def test_a_certification_that_cannot_be_is_refused(
-    certified_config: RunConfig, thresholds: list[float], judge_path: str | None, field: str
+@pytest.mark.parametrize("thresholds", [[], [0.5, 1.2]])
+def test_thresholds_that_are_none_are_refused(
+    certified_config: RunConfig, thresholds: list[float]
 ) -> None:
     certified_config.calibrate.thresholds = thresholds
-    certified_config.engine.judge_path = judge_path
 
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError, match="are no thresholds") as error:
         Certify().validate(certified_config)
 
-    assert error.value.field == field
+    assert error.value.field == "calibrate.thresholds"

@@ -9,6 +9,7 @@ from pipelines.calibration import (
     certifies_answers,
     check_enough_prompts,
     check_risk,
+    check_whose_judge,
     chosen_rule,
     token_rule,
 )
@@ -79,3 +80,14 @@ def test_sources_that_cannot_give_enough_prompts_are_refused_before_mining() -> 
 )
 def test_sources_that_may_give_enough_are_not(config: RunConfig) -> None:
     check_enough_prompts(config)
+
+
+def test_a_promise_is_about_the_judge_that_decodes() -> None:
+    config = run_of(800, 0.3)
+    check_whose_judge(config)
+    config.engine.judge_path = "another"
+
+    with pytest.raises(UserError, match="about the run's own") as error:
+        check_whose_judge(config)
+
+    assert error.value.field == "engine.judge_path"
