@@ -140,7 +140,8 @@ def held_out_prompts(context: StageContext) -> list[Prompt]:
             "take more prompts or a larger share",
         )
     check_checkers(prompts)
-    return prompts
+    most = context.config.engine.prompts
+    return prompts if most is None else _some_of_each_family(prompts, most)
 
 
 def check_checkers(prompts: list[Prompt]) -> None:
@@ -155,8 +156,6 @@ def check_checkers(prompts: list[Prompt]) -> None:
                 f"its answers are checked by {checker!r}, which decoding cannot ask",
                 "leave the source out, or give its prompts another checker",
             )
-    most = context.config.engine.prompts
-    return prompts if most is None else _some_of_each_family(prompts, most)
 
 
 def _some_of_each_family(prompts: list[Prompt], most: int) -> list[Prompt]:
