@@ -40,7 +40,9 @@ class Certify(Stage):
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         settings = decode.STAGE.settings(_seeds(config))
-        del settings["decoders"]
+        # Which decoders the run compares, and on which held-out prompts, is another matter.
+        for name in ("decoders", "rules", "prompts"):
+            settings.pop(name, None)
         calibrate = config.calibrate
         names = ("alpha", "epsilon", "thresholds", "points")
         return {**settings, **{name: getattr(calibrate, name) for name in names}}
