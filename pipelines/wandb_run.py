@@ -28,7 +28,7 @@ class WandbRun:
     def __init__(
         self, config: TrackingConfig, *, name: str, group: str, folder: Path, settings: Any
     ) -> None:
-        self._placed_here = _keep_files_below(folder)
+        self._placed_here = _settle_in(folder)
         try:
             import wandb
 
@@ -145,12 +145,18 @@ def wandb_name(stage: str, key: str) -> str:
     return f"{stage}-{key}"
 
 
-def _keep_files_below(folder: Path) -> list[str]:
-    """Keeps W&B's caches and staging areas out of the home folder, unless the user placed them.
+def _settle_in(folder: Path) -> list[str]:
+    """Keeps W&B's caches and staging areas out of the home folder, and its hint at Weave, which
+    it prints where ``openai`` is loaded, off the terminal; the user's own variables win.
 
     Returns the environment variables that were set.
     """
     place = str((folder / "wandb").resolve())
-    variables = [v for v in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR") if v not in os.environ]
-    os.environ.update(dict.fromkeys(variables, place))
-    return variables
+    wanted = {
+        "WANDB_DATA_DIR": place,
+        "WANDB_CACHE_DIR": place,
+        "WANDB_DISABLE_WEAVE": "true",
+    }
+    ours = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(ours)
+    return list(ours)
