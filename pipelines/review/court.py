@@ -125,7 +125,7 @@ def _of_output_folder(run: Path, artifacts_dir: Path | None) -> CourtPlace:
         raise UserError(
             "RUN", f"{run} has no {STAGE} stage", f"run one whose stages include {STAGE}"
         )
-    store = artifacts_dir or _configured_store(run)
+    store = artifacts_dir or _configured_store(run, key)
     artifact = store / STAGE / key
     if not (artifact / MANIFEST).is_file():
         raise UserError(
@@ -152,16 +152,16 @@ def _of_artifact(folder: Path, reviews: Path) -> CourtPlace:
     return CourtPlace(name, folder, prompts if prompts.is_file() else None, reviews)
 
 
-def _configured_store(run: Path) -> Path:
+def _configured_store(run: Path, key: str) -> Path:
     try:
         configured = OmegaConf.select(OmegaConf.load(run / "config.yaml"), "artifacts_dir")
     except (OSError, YAMLError, OmegaConfBaseException):
         configured = None
     store = Path(configured or "artifacts")
     # A relative store lies where the run was started: here, or three levels above
-    # outputs/<exp>/<time>.
+    # outputs/<exp>/<time>. Where both have one, it is the one that holds the artifact.
     places = [store, *(above / store for above in run.parents[:4])]
-    return next((place for place in places if place.is_dir()), store)
+    return next((place for place in places if (place / STAGE / key).is_dir()), store)
 
 
 def _items(path: Path) -> Iterator[ReviewItem]:

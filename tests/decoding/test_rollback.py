@@ -32,6 +32,8 @@ class AcceptsAsTold:
     lengths: list[int]
     layer: int | None = LAST_LAYER
     threshold: float | None = None
+    lossless: bool = False
+    reads_draft: bool = False
     blocks: list[Block] = field(default_factory=list)
 
     def check_target(self, target: PreTrainedModel) -> None:
