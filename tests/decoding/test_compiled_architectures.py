@@ -1,6 +1,6 @@
 """The compiled engine on families of architectures: it writes what the target writes alone.
 
-One layer each and short blocks, because graphs take seconds to make. All were run with
+One layer each and short blocks, because graphs take seconds to make. All of them are tried by
 
     JUDGE_ALL_ARCHITECTURES=1 python -m pytest tests/decoding/test_compiled_architectures.py
 
