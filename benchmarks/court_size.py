@@ -11,7 +11,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from judge_lightning.court.records import Answer, Prompt, write_records
 from judge_lightning.court.stretches import answers_file
 from pipelines.config import RunConfig
 from pipelines.pair import load_pair_tokenizer
-from pipelines.stage import Stage, StageContext
+from pipelines.stage import QuietRecorder, Stage, StageContext
 from pipelines.stages import annotate, dataset
 
 T = TypeVar("T")
@@ -44,24 +44,6 @@ class Measured:
     annotate_seconds: float
     dataset_seconds: float
     peak: int | None
-
-
-class _Silent:
-    """A recorder that keeps nothing but the last metrics."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.values[name] = value
-
-    def progress(
-        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[T]:
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        return False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,7 +88,7 @@ def _measure(answers: int, annotator: str) -> Measured:
         reset_peak(torch.device("cpu"))
         seconds, tuples = {}, 0.0
         for stage in (annotate.STAGE, dataset.STAGE):
-            recorder = _Silent()
+            recorder = QuietRecorder()
             began = time.perf_counter()
             _run(stage, config, folder, recorder)
             seconds[stage.name] = time.perf_counter() - began
@@ -115,7 +97,7 @@ def _measure(answers: int, annotator: str) -> Measured:
     return Measured(answers, int(tuples), seconds["annotate"], seconds["dataset"], peak)
 
 
-def _run(stage: Stage, config: RunConfig, folder: Path, recorder: _Silent) -> None:
+def _run(stage: Stage, config: RunConfig, folder: Path, recorder: QuietRecorder) -> None:
     work = folder / stage.name
     work.mkdir()
     inputs = {name: folder / name for name in stage.reads}

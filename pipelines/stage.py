@@ -28,6 +28,32 @@ class Recorder(Protocol):
         """A Lightning logger that writes into the same run under the stage's name."""
 
 
+class QuietRecorder:
+    """A recorder for a stage that runs by itself: it keeps every metric's last value.
+
+    ``shown`` notes the totals of the progress bars that nobody sees, and what was done before.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.shown: list[tuple[int | None, int]] = []
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Keeps the value."""
+        self.values[name] = value
+
+    def progress(
+        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
+    ) -> Iterator[T]:
+        """Gives the items and shows nothing."""
+        self.shown.append((total, done))
+        yield from items
+
+    def lightning_logger(self) -> Any:
+        """False: Lightning logs nothing."""
+        return False
+
+
 @dataclass
 class StageContext:
     """What a running stage is given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,33 +16,13 @@ from judge_lightning.court.rejects import read_rejected
 from judge_lightning.errors import UserError
 from pipelines import drafting
 from pipelines.config import ChatConfig, DrafterConfig, ModelConfig, PairConfig, RunConfig
-from pipelines.stage import StageContext
+from pipelines.stage import QuietRecorder, StageContext
 from pipelines.stages import mine
 from pipelines.workloads import writing_roles
 
 T = TypeVar("T")
 KEY = "sk-secret-0123456789"
 COUNT = 10
-
-
-class Metrics:
-    """A recorder that remembers."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-        self.shown: list[tuple[int | None, int]] = []
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.values[name] = value
-
-    def progress(
-        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[T]:
-        self.shown.append((total, done))
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        return False
 
 
 @pytest.fixture
@@ -92,10 +72,10 @@ def text(tmp_path: Path) -> DrafterConfig:
     return DrafterConfig(kind="text", path=str(path))
 
 
-def run(config: RunConfig, root: Path) -> Metrics:
+def run(config: RunConfig, root: Path) -> QuietRecorder:
     work = root / "mine"
     work.mkdir(exist_ok=True)
-    metrics = Metrics()
+    metrics = QuietRecorder()
     mine.STAGE.validate(config)
     mine.STAGE.run(StageContext(config, {"prompts": root / "prompts"}, work, metrics))
     return metrics

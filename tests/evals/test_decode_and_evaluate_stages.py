@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +25,10 @@ from pipelines.config import (
     SpeedConfig,
     VerifierConfig,
 )
-from pipelines.stage import Stage, StageContext
+from pipelines.stage import QuietRecorder, Stage, StageContext
 from pipelines.stages.decode import Decode
 from pipelines.stages.evaluate import Evaluate
 from pipelines.stages.speed import Speed
-
-
-class SilentRecorder:
-    """Keeps the metrics and shows nothing."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.metrics[name] = value
-
-    def progress(
-        self, items: Iterable[Any], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[Any]:
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        raise NotImplementedError
 
 
 @pytest.fixture
@@ -83,7 +64,7 @@ def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
 
 def run(stage: Stage, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
     work.mkdir(exist_ok=True)
-    context = StageContext(config, inputs, work, SilentRecorder())
+    context = StageContext(config, inputs, work, QuietRecorder())
     stage.run(context)
     return context
 
@@ -94,7 +75,7 @@ def decoded(config: RunConfig, prompts_folder: Path, tmp_path: Path) -> StageCon
 
 
 def test_decode_measures_every_decoder_on_every_family(decoded: StageContext) -> None:
-    metrics = decoded.recorder.metrics  # type: ignore[attr-defined]
+    metrics = decoded.recorder.values  # type: ignore[attr-defined]
     for decoder in DECODERS:
         for family, count in (("word", 6), ("code", 2)):
             assert metrics[f"{decoder}/{family}/prompts"] == count
@@ -130,7 +111,7 @@ def test_a_stand_in_is_timed_on_some_headline_prompts_and_writes_the_pairs_token
 ) -> None:
     folders = {"prompts": prompts_folder, "calibrate": tmp_path, "decode": decoded.work}
     timed = run(Speed(), timed_config, tmp_path / "speed", **folders)
-    metrics = timed.recorder.metrics  # type: ignore[attr-defined]
+    metrics = timed.recorder.values  # type: ignore[attr-defined]
     assert metrics["tokens_differ"] == 0
     assert json.loads((timed.work / "agreement.json").read_text())["differing"] == []
     for decoder in DECODERS:
@@ -170,7 +151,7 @@ def test_evaluate_uses_the_generations_of_decode(
         calibrate=tmp_path,
         decode=decoded.work,
     )
-    metrics = context.recorder.metrics  # type: ignore[attr-defined]
+    metrics = context.recorder.values  # type: ignore[attr-defined]
     results = json.loads((context.work / "results.json").read_text())
     for decoder in DECODERS:
         assert metrics[f"{decoder}/decoded_live"] == 0
@@ -303,7 +284,7 @@ def test_decoders_with_rules_of_their_own_answer_and_are_measured(
     Decode().validate(ruled)
     folders = {"prompts": prompts_folder, "calibrate": tmp_path}
     context = run(Decode(), ruled, tmp_path / "decode", **folders)
-    metrics = context.recorder.metrics  # type: ignore[attr-defined]
+    metrics = context.recorder.values  # type: ignore[attr-defined]
     for name in RULES:
         assert metrics[f"{name}/word/accepted_per_cycle"] >= 0
         assert all(row.trace for row in read_generations(context.work, name))

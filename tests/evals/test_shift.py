@@ -50,7 +50,7 @@ def test_decoding_warns_of_prompts_unlike_the_calibrations(
     assert set(shift) == {"judge"}
     assert shift["judge"]["word"]["shifted"]
     assert "warning: judge: the word prompts are unlike" in capsys.readouterr().out
-    assert decoded.recorder.metrics["judge/word/shift_flagged"] >= 1  # type: ignore[attr-defined]
+    assert decoded.recorder.values["judge/word/shift_flagged"] >= 1  # type: ignore[attr-defined]
     assert all(row.shift is None for row in read_generations(decoded.work, "exact"))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pipelines.config import (
     EngineConfig,
@@ -14,25 +12,7 @@ from pipelines.config import (
     RunConfig,
     VerifierConfig,
 )
-from pipelines.stage import Stage, StageContext
-
-
-class SilentRecorder:
-    """Keeps the metrics and shows nothing."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.metrics[name] = value
-
-    def progress(
-        self, items: Iterable[Any], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[Any]:
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        raise NotImplementedError
+from pipelines.stage import QuietRecorder, Stage, StageContext
 
 
 def tiny_run(pair_folder: Path) -> RunConfig:
@@ -61,6 +41,6 @@ def tiny_run(pair_folder: Path) -> RunConfig:
 def run(stage: Stage, config: RunConfig, work: Path, **inputs: Path) -> StageContext:
     """Runs a stage in ``work``; what it has recorded is the context's recorder's."""
     work.mkdir(exist_ok=True)
-    context = StageContext(config, inputs, work, SilentRecorder())
+    context = StageContext(config, inputs, work, QuietRecorder())
     stage.run(context)
     return context

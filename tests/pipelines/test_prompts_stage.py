@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,29 +16,13 @@ from judge_lightning.court.sources import Source
 from judge_lightning.errors import UserError
 from pipelines.composition import typed_config
 from pipelines.config import FilterConfig, RunConfig, SourceConfig, register_schemas
-from pipelines.stage import StageContext
+from pipelines.stage import QuietRecorder, StageContext
 from pipelines.stages.prompts import STAGE
 
 T = TypeVar("T")
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 LONG = " ".join(f"word{n}" for n in range(20))
-
-
-class Metrics:
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.values[name] = value
-
-    def progress(
-        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[T]:
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        return False
 
 
 @pytest.fixture
@@ -66,7 +49,7 @@ def config(tmp_path: Path) -> RunConfig:
 def test_the_stage_writes_prompts_and_what_was_left_out_with_its_reason(
     config: RunConfig, tmp_path: Path
 ) -> None:
-    work, metrics = tmp_path / "work", Metrics()
+    work, metrics = tmp_path / "work", QuietRecorder()
     work.mkdir()
     STAGE.validate(config)
 
@@ -101,7 +84,7 @@ def test_too_many_unusable_lines_end_the_stage_and_stay_readable(
     work.mkdir()
 
     with pytest.raises(UserError, match="1 of 7 records"):
-        STAGE.run(StageContext(config, {}, work, Metrics()))
+        STAGE.run(StageContext(config, {}, work, QuietRecorder()))
 
     assert len(list(read_rejected(work / "rejected.jsonl"))) == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,31 +19,11 @@ from judge_lightning.micro.grammar import render
 from judge_lightning.micro.world import problem
 from judge_lightning.models.fingerprint import fingerprint
 from pipelines.config import DrafterConfig, ModelConfig, PairConfig, RunConfig, SourceConfig
-from pipelines.stage import Stage, StageContext
+from pipelines.stage import QuietRecorder, Stage, StageContext
 from pipelines.stages import annotate, calibrate, dataset, embed, mine, prompts, train
 
 T = TypeVar("T")
 COUNT = 40
-
-
-class Metrics:
-    """A recorder that remembers."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-        self.shown: list[tuple[int | None, int]] = []
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.values[name] = value
-
-    def progress(
-        self, items: Iterable[T], *, total: int | None, unit: str, done: int = 0
-    ) -> Iterator[T]:
-        self.shown.append((total, done))
-        yield from items
-
-    def lightning_logger(self) -> Any:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +56,10 @@ def config(
     return config
 
 
-def run(stage: Stage, config: RunConfig, root: Path) -> Metrics:
+def run(stage: Stage, config: RunConfig, root: Path) -> QuietRecorder:
     work = root / stage.name
     work.mkdir(exist_ok=True)
-    metrics = Metrics()
+    metrics = QuietRecorder()
     inputs = {name: root / name for name in stage.reads}
     stage.validate(config)
     stage.run(StageContext(config, inputs, work, metrics))
