@@ -30,7 +30,7 @@ _LEAST_SIMILAR, _MOST_SIMILAR = 0.3, 0.95
 
 @dataclass(frozen=True)
 class Filters:
-    """The settings of ``data.filters`` (pipelines/config.py says what each means)."""
+    """The settings of ``data.filters`` (pipelines/config/court.py says what each means)."""
 
     minimum_characters: int = 1
     maximum_characters: int = 0

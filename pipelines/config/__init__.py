@@ -1,0 +1,91 @@
+"""The structured configuration: every field of a run, its type and its default; a file per group.
+
+The dataclasses are registered with Hydra, so an unknown key or a wrong type is refused
+when the configuration is composed. The YAML files under ``conf/`` only fill them in.
+Fields marked *(free)* cannot change a result and are no part of any artifact's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from pipelines.config.court import (
+    AnnotateConfig,
+    ChatConfig,
+    DataConfig,
+    DatasetConfig,
+    DrafterConfig,
+    FilterConfig,
+    MineConfig,
+    SourceConfig,
+)
+from pipelines.config.decoding import EngineConfig, EvalConfig, SpeedConfig, VerifierConfig
+from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
+from pipelines.config.models import ModelConfig, PairConfig
+from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
+from pipelines.config.running import LaunchConfig, TrackingConfig
+
+__all__ = [
+    "AnnotateConfig",
+    "CalibrateConfig",
+    "ChatConfig",
+    "DataConfig",
+    "DatasetConfig",
+    "DrafterConfig",
+    "EmbedConfig",
+    "EngineConfig",
+    "EvalConfig",
+    "FilterConfig",
+    "JudgeConfig",
+    "LaunchConfig",
+    "MicroModelConfig",
+    "MineConfig",
+    "ModelConfig",
+    "PairConfig",
+    "PretrainConfig",
+    "RunConfig",
+    "SourceConfig",
+    "SpeedConfig",
+    "TrackingConfig",
+    "VerifierConfig",
+    "register_schemas",
+]
+
+
+@dataclass
+class RunConfig:
+    """A whole run, composed from the config groups."""
+
+    exp: str = MISSING
+    stages: list[str] | None = None
+    """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
+    pipeline: str = "judge"
+    """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set) or ``pretrain``
+    (train the micro models)."""
+    dry_run: bool = False
+    seed: int = 0
+    artifacts_dir: str = "artifacts"
+    output_dir: str = "outputs"
+    pair: PairConfig = field(default_factory=PairConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mine: MineConfig = field(default_factory=MineConfig)
+    annotate: AnnotateConfig = field(default_factory=AnnotateConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    verifier: VerifierConfig = field(default_factory=VerifierConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    launch: LaunchConfig = field(default_factory=LaunchConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+
+
+def register_schemas() -> None:
+    """Puts the schema where ``conf/config.yaml`` finds it."""
+    ConfigStore.instance().store(name="run_schema", node=RunConfig)

@@ -1,0 +1,76 @@
+"""Decoding: who answers, how fast, and what is evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from pipelines.config.models import PairConfig
+
+
+@dataclass
+class VerifierConfig:
+    name: str = MISSING
+    decoders: list[str] = field(default_factory=lambda: ["target", "draft", "exact", "judge"])
+    """``target``, ``draft``, ``exact``, ``judge``, and names of ``rules``."""
+    rules: dict[str, Any] = field(default_factory=dict)
+    """More decoders: a name, and an acceptance rule (docs/rules.md): ``NAME``,
+    ``{NAME: {OPTION: VALUE}}`` or ``{any_of: [RULE, RULE]}``."""
+    lossless: bool = False
+    """*(free)* Refuses decoders whose output may differ from the target's own."""
+
+
+@dataclass
+class EngineConfig:
+    name: str = MISSING
+    kind: str = "eager"
+    """*(free)* ``eager``, ``compiled``, or ``auto``: compiled where the CPU decodes greedily and a
+    C++ compiler is at hand. Both write the same tokens; as between devices, a judge's
+    probabilities may differ in the sixth digit."""
+    draft_length: int | str = 16
+    """Tokens proposed per cycle, or ``auto``: as many as are worth it, block by block."""
+    longest_draft: int = 32
+    """Most tokens of a block; for ``auto``."""
+    draft_cost: float = 0.1
+    """One more proposed token in units of a target pass (``benchmarks.adaptive_length`` measures
+    it); for ``auto``."""
+    look_every: int = 1
+    """``auto`` may end a block after every so many tokens. On a GPU each look at the draft's
+    confidence waits for the device: 4 costs little there."""
+    max_new_tokens: int = 200
+    temperature: float = 0.0
+    device: str = "auto"
+    """*(free)*"""
+    workers: int = 0
+    """*(free)* Decoding processes side by side; 0: one per two GPUs or one per CPU core."""
+    shard_size: int = 32
+    prompts: int | None = None
+    """Answer at most so many held-out prompts of each family, spread evenly; None: all."""
+    judge_path: str | None = None
+    """Decode with this judge folder instead of the trained one."""
+
+
+@dataclass
+class SpeedConfig:
+    """Speed measured apart, on a stand-in for the run's pair (docs/standins.md)."""
+
+    name: str = MISSING
+    pair: PairConfig | None = None
+    """The shapes that the run's own models wear; None, or a run whose pair is a stand-in, takes
+    speed from the decode stage."""
+    prompts: int = 10
+    """How many of the held-out headline prompts, spread evenly; all where there are fewer."""
+    engine: str = "eager"
+    """*(free)* As ``engine.kind``; all decoders have the same."""
+    shard_size: int = 5
+
+
+@dataclass
+class EvalConfig:
+    name: str = MISSING
+    tasks: list[str] = field(default_factory=list)
+    limit: int | None = None
+    headline: str = MISSING
+    """The prompt family whose numbers stand in the headline table."""

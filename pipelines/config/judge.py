@@ -1,0 +1,50 @@
+"""The judge: embeddings, the head and its threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+
+@dataclass
+class EmbedConfig:
+    dtype: str = "float16"
+    shard_tokens: int = 16384
+    batch_size: int = 32
+    """*(free)*"""
+
+
+@dataclass
+class JudgeConfig:
+    name: str = MISSING
+    head: str = "linear"
+    layer: int | None = None
+    """None: the best on validation. A Python index into the target's blocks (-1: the last)."""
+    lr: float = 1e-4
+    weight_decay: float = 0.1
+    batch_size: int = 128
+    max_epochs: int = 50
+    patience: int = 5
+    positive_weight: float | None = None
+    """None: negatives / positives, so that both classes weigh the same."""
+    threshold: float = 0.5
+    seed: int = 0
+
+
+@dataclass
+class CalibrateConfig:
+    rule: str | None = None
+    """``fixed``: ``judge.threshold``. ``recall``: the largest threshold's acceptance that
+    keeps ``recall`` of the held-out mistakes out. ``risk``: the lowest threshold that promises
+    ``alpha`` (docs/guarantee.md). None: ``risk`` where ``alpha`` is given, else ``fixed``."""
+    recall: float = 0.95
+    points: int = 101
+    alpha: float | None = None
+    """What the risk is at most, with probability 1 - ``epsilon`` over the calibration prompts."""
+    epsilon: float = 0.05
+    risk: str = "mistakes"
+    """Whose share is bounded: ``mistakes`` that the judge keeps, or ``answers`` that turn from
+    right to wrong, for which the calibration prompts are decoded (the stage certify)."""
+    thresholds: list[float] = field(default_factory=lambda: [0.99, 0.95, 0.9, 0.8, 0.65, 0.5])
+    """What is tried for ``answers``, the strictest first, until one turns too many wrong."""
