@@ -90,6 +90,18 @@ class ShardFiles:
             _write(self.generations(decoder), [row for row in rows if row.decoder == decoder])
         _write(self.timings, list(timings))
 
+    def take(self, decoders: Sequence[str], folder: Path) -> None:
+        """Takes these decoders' generations and timings from the same shard in ``folder``.
+
+        Doing it twice changes nothing.
+        """
+        theirs = ShardFiles(folder, self.number)
+        for decoder in decoders:
+            _write(self.generations(decoder), list(_read(theirs.generations(decoder), Generation)))
+        own = _read(self.timings, Timing) if self.timings.is_file() else ()
+        kept = [row for row in own if row.decoder not in decoders]
+        _write(self.timings, [*_read(theirs.timings, Timing), *kept])
+
 
 def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
     """The answer's text: what its tokens say, special tokens left out."""

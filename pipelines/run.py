@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -45,10 +46,11 @@ def main() -> None:
     register_schemas()
     started = datetime.now()
     statuses = [0]
+    multiruns: set[Path] = set()
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(composed: DictConfig) -> None:
-        statuses.append(status_of(lambda: run(composed, started), show_traceback))
+        statuses.append(status_of(lambda: run(composed, started, multiruns), show_traceback))
 
     try:
         with _errors_from_hydra(), _sweep_scratch():
@@ -59,11 +61,17 @@ def main() -> None:
             raise
         print_error("interrupted; the same command goes on from the last finished shard")
         statuses.append(INTERRUPTED)
+    statuses += [
+        status_of(partial(show_sweep, folder), show_traceback) for folder in sorted(multiruns)
+    ]
     sys.exit(max(statuses))
 
 
-def run(composed: DictConfig, started: datetime) -> None:
-    """One run: validate, plan, execute. ``started`` names its output folder."""
+def run(composed: DictConfig, started: datetime, multiruns: set[Path] | None = None) -> None:
+    """One run: validate, plan, execute. ``started`` names its output folder.
+
+    A job of a multirun adds the folder of them all to ``multiruns``.
+    """
     config = typed_config(composed)
     order = stages_of_pipeline(config.pipeline, discover_stages())
     store = ArtifactStore(Path(config.artifacts_dir))
@@ -74,7 +82,13 @@ def run(composed: DictConfig, started: datetime) -> None:
         return
     require_inputs(plan)
     folder = RunFolder.create(config, plan, composed, started, sweep_job=_sweep_job())
-    carry_out(plan, config, store, folder)
+    if multiruns is not None and _sweep_job() is not None:
+        multiruns.add(folder.path.parent)
+    try:
+        carry_out(plan, config, store, folder)
+    except Exception as error:
+        folder.failed(str(error) or type(error).__name__)
+        raise
 
 
 def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder) -> None:
@@ -110,6 +124,15 @@ def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFo
     folder.finished(cost)
     took = f"{cost.seconds:.0f} s, at most {in_bytes(cost.peak_memory)} of memory"
     print(f"results: {folder.path} ({took})")
+
+
+def show_sweep(folder: Path) -> None:
+    """Puts a multirun's jobs on one page, and prints their table."""
+    from pipelines.sweep.writing import point_latest_to, write_sweep
+
+    print(write_sweep(folder), flush=True)
+    point_latest_to(folder)
+    print(f"results: {folder / REPORT}", flush=True)
 
 
 def status_of(action: Callable[[], object], show_traceback: bool) -> int:

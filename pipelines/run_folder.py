@@ -22,6 +22,7 @@ from pipelines.stand_in import describe_stand_in
 SUMMARY = "summary.json"
 SUMMARY_SCHEMA = 1
 REPORT = "report.html"
+CONFIG = "config.yaml"
 TERMINAL = "terminal.txt"
 
 
@@ -56,6 +57,7 @@ class RunFolder:
         self._stages = {p.name: StageOutcome(p.key) for p in plan.selected}
         self._results: dict[str, Any] = {}
         self._cost: Cost | None = None
+        self._failed: str | None = None
 
     @classmethod
     def create(
@@ -80,7 +82,7 @@ class RunFolder:
             else:
                 path = _new_folder(experiment / f"multirun-{time}", sweep_job)
             folder = cls(path, config, plan)
-            write_text(path / "config.yaml", OmegaConf.to_yaml(composed))
+            write_text(path / CONFIG, OmegaConf.to_yaml(composed))
             folder._write_summary()
             point_to(root / "latest", path)
         except OSError as error:
@@ -101,6 +103,11 @@ class RunFolder:
         self._cost = cost
         self._write_summary()
 
+    def failed(self, reason: str) -> None:
+        """Notes why the run ended early."""
+        self._failed = " ".join(reason.split())
+        self._write_summary()
+
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
         if (report / REPORT).is_file():
@@ -116,6 +123,7 @@ class RunFolder:
             "stand_in": describe_stand_in(self._config.pair) or None,
             "stages": {name: asdict(outcome) for name, outcome in self._stages.items()},
             "run": asdict(self._cost) if self._cost else None,
+            **({"failed": self._failed} if self._failed else {}),
         }
         summary = {**run_specific, **self._results, **run_specific}
         write_json(self.path / SUMMARY, summary)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from judge_lightning.models.memory_plan import MemoryPlan, SizedModel, Workload
     from judge_lightning.models.size import ModelSize
 
-LOADING_STAGES = frozenset({"mine", "embed", "decode", "speed", "evaluate"})
+LOADING_STAGES = frozenset({"mine", "embed", "baseline", "decode", "speed", "evaluate"})
 """The stages that load a model of the pair."""
 
 
@@ -52,7 +52,7 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
                 plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
     if "embed" in stages:
         plans.append(plan_memory(_embed(config), machine))
-    if "decode" in stages or "evaluate" in stages:
+    if {"baseline", "decode", "evaluate"}.intersection(stages):
         plans.append(_plan_decoding(config, machine, "decode"))
     timed = timed_run(config)
     if "speed" in stages and timed is not None:

@@ -26,7 +26,7 @@ from pipelines.config.decoding import EngineConfig, EvalConfig, SpeedConfig, Ver
 from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
 from pipelines.config.models import ModelConfig, PairConfig
 from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
-from pipelines.config.running import LaunchConfig, TrackingConfig
+from pipelines.config.running import LaunchConfig, SweepConfig, TrackingConfig
 
 __all__ = [
     "AnnotateConfig",
@@ -49,6 +49,7 @@ __all__ = [
     "RunConfig",
     "SourceConfig",
     "SpeedConfig",
+    "SweepConfig",
     "TrackingConfig",
     "VerifierConfig",
     "register_schemas",
@@ -83,6 +84,7 @@ class RunConfig:
     eval: EvalConfig = field(default_factory=EvalConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
 
 

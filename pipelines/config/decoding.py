@@ -48,6 +48,11 @@ class EngineConfig:
     shard_size: int = 32
     prompts: int | None = None
     """Answer at most so many held-out prompts of each family, spread evenly; None: all."""
+    families: list[str] | None = None
+    """Answer these families' prompts alone, the headline's among them; None: all."""
+    share_baselines: bool = False
+    """Decode what asks no judge in a stage of its own (baseline), which the jobs of a sweep share.
+    Speeds then come from different moments."""
     judge_path: str | None = None
     """Decode with this judge folder instead of the trained one."""
 

@@ -1,4 +1,4 @@
-"""The run itself: tracking and launching."""
+"""The run itself: tracking, launching, and the page of a sweep."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ class LaunchConfig:
     """*(free)* The machine that the pair has to fit, such as ``8 x 80 GiB``; None: this one."""
     prompt_tokens: int = 512
     """*(free)* The longest prompt that the memory is reckoned for. A longer one is not refused."""
+
+
+@dataclass
+class SweepConfig:
+    """*(free)* How the jobs of a multirun are shown on one page (docs/sweeps.md)."""
+
+    title: str = ""
+    """The page's heading; empty: the experiment's name."""
+    question: str = ""
+    """What the sweep is to answer, in one or two sentences."""
+    axes: dict[str, str] = field(default_factory=dict)
+    """What tells the jobs apart: a label, and the field that it is read from (``judge.layer``), or
+    a number of the job's summary (``summary.court.dataset.tuples``). Empty: the fields that
+    differ."""
+    families: list[str] = field(default_factory=list)
+    """Families of prompts that have columns; empty: the headline's."""
+    beside: str | None = None
+    """Published numbers that are printed beside: ``paper``, the paper's."""

@@ -106,6 +106,7 @@ class Material:
         speed: Where tokens per second come from, which may be a stand-in.
         families: The same per family, the headline's first.
         change: Share of right answers, judge minus target, paired over the headline prompts.
+        changes: The same per family and speculative decoder.
         ties: Headline prompts where standard decoding took the other side of a rounding tie.
         histograms: Cycles by accepted draft tokens (0 to M) per speculative decoder.
         results: Per task and decoder, value, standard error and number of documents.
@@ -127,6 +128,7 @@ class Material:
     speed: Speed
     families: dict[str, ByDecoder]
     change: Estimate | None
+    changes: dict[str, dict[str, Estimate]]
     ties: int
     histograms: dict[str, list[int]]
     examples: list[Example]
@@ -149,6 +151,7 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
     statistics = {
         family: decoder_statistics(generations, timings, family=family) for family in families
     }
+    changes = {family: _changes(generations, family) for family in statistics}
     home = {
         name: [row for row in rows if row.family == identity.headline]
         for name, rows in generations.items()
@@ -163,7 +166,8 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         headline=statistics[identity.headline],
         speed=_speed(identity, inputs, statistics[identity.headline], timings),
         families={family: rows for family, rows in statistics.items() if rows},
-        change=_change(home),
+        change=changes[identity.headline].get("judge"),
+        changes=changes,
         ties=_ties(home),
         histograms={
             name: accepted_histogram(home[name], identity.draft_length)
@@ -204,12 +208,16 @@ def _engines(timings: list[Timing]) -> str:
     return " and ".join(sorted({row.engine for row in timings if row.engine}))
 
 
-def _change(home: Mapping[str, list[Generation]]) -> Estimate | None:
-    if not home.get("judge"):
-        return None
-    return paired_difference(
-        [float(row.right) for row in home["judge"]], [float(row.right) for row in home["target"]]
-    )
+def _changes(generations: Mapping[str, list[Generation]], family: str) -> dict[str, Estimate]:
+    right = {
+        name: [float(row.right) for row in rows if row.family == family]
+        for name, rows in generations.items()
+    }
+    return {
+        name: paired_difference(values, right["target"])
+        for name, values in right.items()
+        if values and is_speculative(name)
+    }
 
 
 def _ties(home: Mapping[str, list[Generation]]) -> int:

@@ -29,16 +29,23 @@ class Dot:
 
 
 def scatter_chart(
-    title: str, dots: Sequence[Dot], x: Axis, y: Axis, levels: Sequence[tuple[float, str]] = ()
+    title: str,
+    dots: Sequence[Dot],
+    x: Axis,
+    y: Axis,
+    levels: Sequence[tuple[float, str]] = (),
+    *,
+    joined: bool = True,
 ) -> str:
-    """Dots over two value axes; those with a number are filled and joined, in the order of x.
+    """Dots over two value axes; those with a number are filled and ``joined``, in the order of x.
 
     ``levels`` are named horizontal lines, as (height, label).
     """
     body = [_level(level, label, y) for level, label in levels]
-    front = sorted((dot for dot in dots if dot.number is not None), key=lambda dot: dot.x)
-    path = " ".join(f"{across(dot.x, x):.1f},{up(dot.y, y):.1f}" for dot in front)
-    body.append(f'<polyline class="front" points="{path}"/>')
+    if joined:
+        front = sorted((dot for dot in dots if dot.number is not None), key=lambda dot: dot.x)
+        path = " ".join(f"{across(dot.x, x):.1f},{up(dot.y, y):.1f}" for dot in front)
+        body.append(f'<polyline class="front" points="{path}"/>')
     # Numbered ones last, so that they lie on top.
     body += [_dot(dot, x, y) for dot in sorted(dots, key=lambda dot: dot.number is not None)]
     return frame(title, x, y, "".join(body))

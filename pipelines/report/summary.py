@@ -23,6 +23,8 @@ def summarise(material: Material) -> dict[str, Any]:
     the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
     ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
     own. ``families`` has the same per prompt family, without the stand-in's speed.
+    ``changes`` has, per family and decoder with a rule, right answers minus the target's, paired by
+    prompt.
     ``pareto`` has, per family, every acceptance rule with its intervals and whether it is on the
     Pareto front; empty for a run without rules of its own.
     ``judge.certificate`` is what its threshold promises, null where it promises nothing;
@@ -49,6 +51,10 @@ def summarise(material: Material) -> dict[str, Any]:
         "families": {
             family: {name: _own(row, material.speed) for name, row in rows.items()}
             for family, rows in material.families.items()
+        },
+        "changes": {
+            family: {name: asdict(change) for name, change in changes.items()}
+            for family, changes in material.changes.items()
         },
         "evaluate": material.results,
         "paired": material.paired,

@@ -41,7 +41,7 @@ class Certify(Stage):
     def settings(self, config: RunConfig) -> dict[str, Any]:
         settings = decode.STAGE.settings(_seeds(config))
         # Which decoders the run compares, and on which held-out prompts, is another matter.
-        for name in ("decoders", "rules", "prompts"):
+        for name in ("decoders", "rules", "prompts", "families"):
             settings.pop(name, None)
         calibrate = config.calibrate
         names = ("alpha", "epsilon", "thresholds", "points")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ class Decode(Stage):
 
     name = "decode"
     version = 2
-    reads = ("prompts", "calibrate", "certify")
+    reads = ("prompts", "baseline", "calibrate", "certify")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         used = used_rules(config)
@@ -39,6 +39,7 @@ class Decode(Stage):
             "decoders": list(config.verifier.decoders),
             **({"rules": used} if used else {}),
             **({"prompts": config.engine.prompts} if config.engine.prompts is not None else {}),
+            **({"families": config.engine.families} if config.engine.families else {}),
             "draft_length": draft_length_setting(config.engine),
             "max_new_tokens": config.engine.max_new_tokens,
             "temperature": config.engine.temperature,
@@ -69,12 +70,26 @@ class Decode(Stage):
                 f"no source of prompts has the family {config.eval.headline!r}",
                 f"use one of {', '.join(sorted(families))}",
             )
+        unknown = [one for one in config.engine.families or [] if one not in families]
+        if unknown or config.eval.headline not in (config.engine.families or families):
+            raise UserError(
+                "engine.families",
+                f"no source of prompts has the family {unknown[0]!r}"
+                if unknown
+                else f"the headline's family {config.eval.headline!r} is not among them",
+                f"use some of {', '.join(sorted(families))}, {config.eval.headline} among them",
+            )
         if config.engine.judge_path is not None:
             seed = model_fingerprint(seed_of(config.pair.target))
             _load_head(Path(config.engine.judge_path), seed)
 
     def run(self, context: StageContext) -> None:
-        answer(context, held_out_prompts(context), "engine.kind")
+        prompts = held_out_prompts(context)
+        shared = context.inputs.get("baseline")
+        if shared is None:
+            answer(context, prompts, "engine.kind")
+        else:
+            _answer_judged(context, prompts, shared)
         record_shift(context, judge_folder(context), _record(context))
 
 
@@ -99,7 +114,8 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
         hint = f" ({', '.join(reading)} reads the draft's probabilities)" if reading else ""
         hint = hint or _HINTS[engine]
         print(f"{engine_field}={config.engine.kind} takes {engine}{hint}", flush=True)
-    comparison = _comparison(config, judge_folder(context), cpu_threads(len(devices)), engine)
+    judge = judge_folder(context) if judged_decoders(config) else None
+    comparison = _comparison(config, judge, cpu_threads(len(devices)), engine)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
     decoded = (
         prompt for count in run_comparison(comparison, shards, devices) for prompt in range(count)
@@ -107,6 +123,28 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
         pass
     context.volatile.update(shard.files.timings.name for shard in shards)
+
+
+def _answer_judged(context: StageContext, prompts: list[Prompt], shared: Path) -> None:
+    """Decodes with the judge alone, and takes the other decoders' answers as they are."""
+    from evals.comparison import plan_shards
+
+    judged = judged_decoders(context.config)
+    if judged:
+        verifier = replace(context.config.verifier, decoders=judged)
+        config = replace(context.config, verifier=verifier)
+        answer(replace(context, config=config), prompts, "engine.kind")
+    others = [name for name in context.config.verifier.decoders if name not in judged]
+    for shard in plan_shards(prompts, context.work, context.config.engine.shard_size):
+        shard.files.take(others, shared)
+        context.volatile.add(shard.files.timings.name)
+
+
+def judged_decoders(config: RunConfig) -> list[str]:
+    """The run's decoders that ask the judge."""
+    from evals.decoders import needing_judge
+
+    return needing_judge(config.verifier.decoders, config.verifier.rules)
 
 
 def used_rules(config: RunConfig) -> dict[str, Any]:
@@ -132,7 +170,12 @@ def held_out_prompts(context: StageContext) -> list[Prompt]:
     from judge_lightning.court.records import Prompt, read_records
 
     file, headline = context.inputs["prompts"] / "prompts.jsonl", context.config.eval.headline
-    prompts = [prompt for prompt in read_records(file, Prompt) if prompt.split == "eval"]
+    families = context.config.engine.families
+    prompts = [
+        prompt
+        for prompt in read_records(file, Prompt)
+        if prompt.split == "eval" and (not families or prompt.family in families)
+    ]
     if not any(prompt.family == headline for prompt in prompts):
         raise UserError(
             "data.shares.eval",
@@ -183,17 +226,15 @@ def judge_folder(context: StageContext) -> Path:
     return grow_judge(folder, target, context.work / "scratch" / "judge")
 
 
-def _comparison(config: RunConfig, judge: Path, threads: int, engine: str) -> Comparison:
+def _comparison(config: RunConfig, judge: Path | None, threads: int, engine: str) -> Comparison:
     from evals.comparison import Comparison
-    from evals.decoders import needing_judge
 
-    judged = bool(needing_judge(config.verifier.decoders, config.verifier.rules))
     target = model_fingerprint(config.pair.target)
-    if judged:
+    if judge is not None:
         _load_head(judge, target)
     return Comparison(
         load_pair=pair_loader(config),
-        load_head=partial(_load_head, judge, target) if judged else None,
+        load_head=partial(_load_head, judge, target) if judge is not None else None,
         decoders=tuple(config.verifier.decoders),
         draft_length=draft_length_of(config.engine),
         max_new_tokens=config.engine.max_new_tokens,

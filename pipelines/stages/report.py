@@ -17,7 +17,7 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    version = 3
+    version = 4
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate"),

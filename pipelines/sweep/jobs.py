@@ -1,0 +1,124 @@
+"""The jobs of a multirun, read from the folders that they left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from judge_lightning.errors import UserError
+from pipelines.run_folder import CONFIG, REPORT, SUMMARY
+
+GROUPS = ("pair", "data", "mine", "annotate", "judge", "verifier", "engine", "speed", "eval")
+"""Groups of the configuration whose choice is told by their name."""
+
+_SUMMARY_PREFIX = "summary."
+_NOT_AXES = ("exp", "sweep.", "hydra.", "launch.", "tracking.", "output_dir", "artifacts_dir")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
+
+    Attributes:
+        name: Its folder's name, the job's number.
+        settings: Its configuration, flat: ``judge.layer`` to a value.
+        summary: Its ``summary.json``.
+    """
+
+    name: str
+    folder: Path
+    settings: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+    @property
+    def failed(self) -> str | None:
+        """Why it has no results; None for a job that is done."""
+        if "decode" in self.summary:
+            return None
+        return str(self.summary.get("failed") or "not finished")
+
+    @property
+    def has_page(self) -> bool:
+        """Whether it has a report of its own."""
+        return (self.folder / REPORT).is_file()
+
+    def value(self, field: str) -> Any:
+        """A setting, or with ``summary.`` in front a number of the summary; None if not there."""
+        if not field.startswith(_SUMMARY_PREFIX):
+            return self.settings.get(field)
+        found: Any = self.summary
+        for part in field.removeprefix(_SUMMARY_PREFIX).split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """The jobs below a multirun's folder, in the order of their numbers.
+
+    Raises:
+        UserError: There are none, or one cannot be read.
+    """
+    found = [path.parent for path in folder.glob(f"*/{SUMMARY}")]
+    if not found:
+        raise UserError(
+            str(folder), "holds no job of a multirun", "give outputs/EXPERIMENT/multirun-TIME"
+        )
+    return [_read_job(path) for path in sorted(found, key=_by_number)]
+
+
+def axes_of(jobs: list[Job]) -> dict[str, str]:
+    """What tells the jobs apart, label to field: as configured, else the fields that differ.
+
+    Of a group that differs in its name, the name alone is told.
+    """
+    for job in jobs:
+        prefix = "sweep.axes."
+        named = {
+            field.removeprefix(prefix): str(source)
+            for field, source in job.settings.items()
+            if field.startswith(prefix)
+        }
+        if named:
+            return named
+    fields = dict.fromkeys(field for job in jobs for field in job.settings)
+    differing = [
+        field
+        for field in fields
+        if not field.startswith(_NOT_AXES)
+        and len({json.dumps(job.settings.get(field), sort_keys=True) for job in jobs}) > 1
+    ]
+    by_name = [group for group in GROUPS if f"{group}.name" in differing]
+    axes = {group: f"{group}.name" for group in by_name}
+    inside = tuple(f"{group}." for group in by_name)
+    return axes | {field: field for field in differing if not field.startswith(inside)}
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted fields; lists stay values."""
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        flat |= flatten(inner, f"{prefix}.{name}" if prefix else str(name))
+    return flat
+
+
+def _read_job(folder: Path) -> Job:
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    except (OSError, ValueError, YAMLError) as error:
+        raise UserError(
+            str(folder), f"is no job's folder ({error})", "delete it, or run the sweep again"
+        ) from error
+    return Job(folder.name, folder, flatten(settings), summary)
+
+
+def _by_number(folder: Path) -> tuple[int, str]:
+    return (int(folder.name) if folder.name.isdigit() else 0, folder.name)

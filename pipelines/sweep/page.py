@@ -1,0 +1,49 @@
+"""A sweep as one HTML file, in the manner of a run's report."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from evals.paper import SOURCE
+from pipelines.report.wording import points
+from pipelines.run_folder import REPORT
+from pipelines.sweep.paper_table import paper_rows
+from pipelines.sweep.pictures import cards, matrices
+from pipelines.sweep.rows import Sweep
+from pipelines.sweep.terminal import show_value
+
+
+def render_html(sweep: Sweep) -> str:
+    """The whole page; links lead to the jobs' own reports beside it."""
+    families = sweep.families
+    return _template().render(
+        css=Markup(_file("pipelines.report", "report.css")),
+        sweep=sweep,
+        several=len(families) > 1,
+        families=families,
+        sections=[(family, cards(sweep, family), matrices(sweep, family)) for family in families],
+        pages={job.name: f"{job.name}/{REPORT}" for job in sweep.jobs if job.has_page},
+        value=show_value,
+        points=points,
+        paper=paper_rows(sweep) if sweep.beside else [],
+        paper_source=SOURCE,
+        warned=any(one.shifted for row in sweep.done for one in row.families.values()),
+        pairs=sorted({str(job.summary.get("pair")) for job in sweep.jobs}),
+    )
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_file("pipelines.sweep", "sweep.html.j2"))
+
+
+def _file(package: str, name: str) -> str:
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")

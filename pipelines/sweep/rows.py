@@ -1,0 +1,176 @@
+"""One row a job: what told it apart, and what came out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.sweep.jobs import Job, axes_of
+
+
+@dataclass(frozen=True)
+class FamilyNumbers:
+    """One family of prompts in one job.
+
+    Attributes:
+        exact: Draft tokens that standard speculative decoding accepts in a cycle; None where it
+            did not run. ``judge`` likewise.
+        right: Share of right answers of ``decoder``, with its standard error.
+        target: The target's alone.
+        change: ``right - target``, paired over the prompts; its standard error beside it.
+        draft: The draft's alone.
+        shifted: Whether decoding warned of these prompts; None where nobody looked.
+    """
+
+    prompts: int
+    decoder: str
+    exact: float | None
+    judge: float | None
+    right: float
+    right_stderr: float
+    target: float
+    change: float | None
+    change_stderr: float | None
+    draft: float | None
+    shifted: bool | None
+
+    @property
+    def kept(self) -> float:
+        """Draft tokens that the decoder in question accepts in a cycle."""
+        return (self.judge if self.decoder == "judge" else self.exact) or 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job.
+
+    Attributes:
+        number: From 1; pictures name a job by it.
+        values: What told the job apart, in the order of the sweep's axes.
+        failed: Why there are no numbers; None for a job that is done.
+        families: By family, those that the sweep shows.
+        speedup: Of the decoder in question over the target alone.
+    """
+
+    number: int
+    job: str
+    values: tuple[Any, ...]
+    failed: str | None
+    families: Mapping[str, FamilyNumbers]
+    layer: int | None = None
+    parameters: int | None = None
+    auroc: float | None = None
+    average_precision: float | None = None
+    threshold: float | None = None
+    tuples: int | None = None
+    speedup: float | None = None
+    stand_in: bool = False
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All jobs of a multirun."""
+
+    exp: str
+    title: str
+    question: str
+    beside: str | None
+    axes: Mapping[str, str]
+    rows: Sequence[Row]
+    jobs: Sequence[Job]
+
+    @property
+    def done(self) -> list[Row]:
+        """The rows that have numbers."""
+        return [row for row in self.rows if row.failed is None]
+
+    @property
+    def families(self) -> list[str]:
+        """The families that are shown, the headline's first."""
+        return list(dict.fromkeys(name for row in self.done for name in row.families))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the page says, under the names of its parts; ``stages`` holds nothing here."""
+        return {
+            "schema": 1,
+            "exp": self.exp,
+            "title": self.title,
+            "question": self.question,
+            "axes": dict(self.axes),
+            "jobs": [
+                {**asdict(row), "values": dict(zip(self.axes, row.values, strict=True))}
+                for row in self.rows
+            ],
+            "stages": {},
+        }
+
+
+def make_sweep(jobs: Sequence[Job]) -> Sweep:
+    """Puts the jobs' numbers side by side."""
+    axes = axes_of(list(jobs))
+    first = jobs[0].settings
+    exp = str(first.get("exp"))
+    return Sweep(
+        exp=exp,
+        title=str(first.get("sweep.title") or exp),
+        question=str(first.get("sweep.question") or ""),
+        beside=first.get("sweep.beside"),
+        axes=axes,
+        rows=[_row(number, job, axes) for number, job in enumerate(jobs, start=1)],
+        jobs=list(jobs),
+    )
+
+
+def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
+    values = tuple(job.value(field) for field in axes.values())
+    if job.failed is not None:
+        return Row(number, job.name, values, job.failed, {})
+    summary = job.summary
+    shown = job.settings.get("sweep.families") or [summary["verdict"]["family"]]
+    families = {
+        family: _family(summary, family) for family in shown if family in summary["families"]
+    }
+    judge = summary.get("judge") or {}
+    decoder = next(iter(families.values())).decoder
+    court = summary.get("court") or {}
+    tuples = (court.get("dataset") or court.get("annotate") or {}).get("tuples")
+    return Row(
+        number,
+        job.name,
+        values,
+        None,
+        families,
+        layer=judge.get("layer"),
+        parameters=judge.get("parameters"),
+        auroc=judge.get("auroc"),
+        average_precision=judge.get("average_precision"),
+        threshold=judge.get("threshold"),
+        tuples=None if tuples is None else int(tuples),
+        speedup=summary["decode"].get(decoder, {}).get("speedup"),
+        stand_in=bool(summary.get("stand_in")) or bool(summary["speed"]["stand_in"]),
+    )
+
+
+def _family(summary: Mapping[str, Any], family: str) -> FamilyNumbers:
+    rows = summary["families"][family]
+    decoder = next((name for name in ("judge", "exact") if name in rows), "target")
+    change = summary.get("changes", {}).get(family, {}).get(decoder)
+    shift = summary.get("shift", {}).get("judge", {}).get(family)
+
+    def kept(name: str) -> float | None:
+        return rows[name]["accepted_per_cycle"] if name in rows else None
+
+    return FamilyNumbers(
+        prompts=rows["target"]["prompts"],
+        decoder=decoder,
+        exact=kept("exact"),
+        judge=kept("judge"),
+        right=rows[decoder]["right"],
+        right_stderr=rows[decoder]["right_stderr"],
+        target=rows["target"]["right"],
+        change=None if change is None else change["value"],
+        change_stderr=None if change is None else change["stderr"],
+        draft=rows["draft"]["right"] if "draft" in rows else None,
+        shifted=None if shift is None else bool(shift["shifted"]),
+    )

@@ -1,0 +1,85 @@
+"""The table that a multirun prints when all its jobs are done."""
+
+from __future__ import annotations
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.report import wording
+from pipelines.sweep.paper_table import paper_rows
+from pipelines.sweep.rows import Row, Sweep
+
+WIDTH = 110
+
+
+def render_terminal(sweep: Sweep) -> str:
+    """One row a job, ``WIDTH`` columns wide at most."""
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False)
+    console.print(f"\n{sweep.title}: {len(sweep.done)} of {len(sweep.rows)} jobs", markup=False)
+    console.print(_table(sweep))
+    if sweep.beside:
+        console.print(_paper(sweep))
+    for row in sweep.rows:
+        if row.failed is not None:
+            console.print(f"job {row.job}: {row.failed}", markup=False, highlight=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _table(sweep: Sweep) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("#", justify="right")
+    for label in sweep.axes:
+        table.add_column(label)
+    table.add_column("AUROC", justify="right")
+    several = len(sweep.families) > 1
+    for family in sweep.families:
+        of = f"\n{family}" if several else ""
+        for name in ("exact/cycle", "judge/cycle", "right", "- target"):
+            table.add_column(name + of, justify="right")
+    for row in sweep.done:
+        cells = [str(row.number), *(show_value(value) for value in row.values)]
+        cells.append("-" if row.auroc is None else f"{row.auroc:.3f}")
+        for family in sweep.families:
+            cells += _family_cells(row, family)
+        table.add_row(*cells)
+    return table
+
+
+def _family_cells(row: Row, family: str) -> list[str]:
+    one = row.families.get(family)
+    if one is None:
+        return ["-"] * 4
+    change = "-"
+    if one.change is not None and one.change_stderr is not None:
+        change = f"{wording.points(one.change)} ± {one.change_stderr * 100:.1f}"
+    warned = " !" if one.shifted else ""
+    return [
+        "-" if one.exact is None else f"{one.exact:.2f}",
+        "-" if one.judge is None else f"{one.judge:.2f}",
+        f"{one.right:.1%}{warned}",
+        change,
+    ]
+
+
+def _paper(sweep: Sweep) -> Table:
+    table = Table(title="Beside the paper", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("pair", "decoder", "what it is"):
+        table.add_column(name)
+    for name in ("accepted/cycle", "speed-up", "tokens/s", "right"):
+        table.add_column(name, justify="right")
+    for row in paper_rows(sweep):
+        table.add_row(
+            row.pair, row.decoder, row.kind, row.accepted, row.speedup, row.tokens, row.right
+        )
+    return table
+
+
+def show_value(value: object) -> str:
+    """A setting as one reads it."""
+    if value is None:
+        return "null"
+    return f"{value:g}" if isinstance(value, float) else str(value)
