@@ -38,8 +38,8 @@ class Job:
 
     @property
     def failed(self) -> str | None:
-        """Why it has no results; None for a job that is done."""
-        if "decode" in self.summary:
+        """Why it did not come to its end; None for a job that is done."""
+        if self.summary.get("run") is not None:
             return None
         return str(self.summary.get("failed") or "not finished")
 

@@ -43,7 +43,7 @@ def paper_rows(sweep: Sweep) -> list[PaperTableRow]:
                 )
             )
     for job in sweep.jobs:
-        if job.failed is None:
+        if job.failed is None and "decode" in job.summary:
             rows += _rows_of(job)
     return rows
 

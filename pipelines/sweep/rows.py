@@ -124,9 +124,9 @@ def make_sweep(jobs: Sequence[Job]) -> Sweep:
 
 def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
     values = tuple(job.value(field) for field in axes.values())
-    if job.failed is not None:
-        return Row(number, job.name, values, job.failed, {})
     summary = job.summary
+    if job.failed is not None or "decode" not in summary:
+        return Row(number, job.name, values, job.failed, {})
     shown = job.settings.get("sweep.families") or [summary["verdict"]["family"]]
     families = {
         family: _family(summary, family) for family in shown if family in summary["families"]
