@@ -1,13 +1,15 @@
 """Makes a pretrain artifact the embedded pair: ``python -m pipelines.ship_micro KEY``.
 
 The models and the tokenizer replace those in ``judge_lightning/micro/assets``; the recipe, the
-shares of right answers and the weights' hashes go beside them as ``pretraining.json``.
+shares of right answers and the weights' hashes go beside them as ``pretraining.json``. Models that
+the artifact does not hold stay as they are: each is trained by itself, from its own seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -39,19 +41,45 @@ def main() -> None:
     print(f"shipped {artifact.key} to {ASSETS}")
 
 
-def ship(folder: Path, manifest: Manifest) -> None:
-    """Copies the artifact's models over the embedded ones and writes their recipe down."""
-    models = list(manifest.settings["models"])
+def ship(folder: Path, manifest: Manifest, assets: Path = ASSETS) -> None:
+    """Copies the artifact's models over the embedded ones and writes their recipe down.
+
+    Raises:
+        UserError: Models would stay that were made or examined in another way.
+    """
+    models = dict(manifest.settings["models"])
+    recipe = _recipe_that_stays(assets, manifest)
+    tokenizer = (folder / "tokenizer" / "tokenizer.json").read_bytes()
+    if recipe["weights"] and tokenizer != (assets / "tokenizer" / "tokenizer.json").read_bytes():
+        raise UserError(
+            "KEY", "its tokenizer is another than the shipped models'", "ship all models at once"
+        )
     for name in ("tokenizer", *models):
-        shutil.rmtree(ASSETS / name, ignore_errors=True)
-        shutil.copytree(folder / name, ASSETS / name)
-    recipe: dict[str, Any] = {
-        "version": manifest.version,
-        "settings": manifest.settings,
-        "right": {name: _shares(manifest, name) for name in models},
-        "weights": {name: _digest(ASSETS / name / "model.safetensors") for name in models},
-    }
-    write_json(ASSETS / RECIPE, recipe)
+        shutil.rmtree(assets / name, ignore_errors=True)
+        shutil.copytree(folder / name, assets / name)
+    recipe["settings"]["models"] |= models
+    recipe["right"] |= {name: _shares(manifest, name) for name in models}
+    recipe["weights"] |= {name: _digest(assets / name / "model.safetensors") for name in models}
+    write_json(assets / RECIPE, recipe)
+
+
+def _recipe_that_stays(assets: Path, manifest: Manifest) -> dict[str, Any]:
+    """The recipe beside the shipped models, without those that the artifact replaces."""
+    new = {"version": manifest.version, "settings": {**manifest.settings, "models": {}}}
+    empty: dict[str, Any] = {**new, "right": {}, "weights": {}}
+    if not (assets / RECIPE).is_file():
+        return empty
+    old: dict[str, Any] = json.loads((assets / RECIPE).read_text(encoding="utf-8"))
+    staying = set(old["weights"]) - set(manifest.settings["models"])
+    if not staying:
+        return empty
+    if {**old, "settings": {**old["settings"], "models": {}}} != {**old, **new}:
+        raise UserError(
+            "KEY",
+            f"{', '.join(sorted(staying))} would stay, made or examined in another way",
+            "ship an artifact that holds all models",
+        )
+    return old
 
 
 def _shares(manifest: Manifest, model: str) -> dict[str, float]:
