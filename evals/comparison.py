@@ -184,7 +184,8 @@ class Bench:
             right=check(prompt, text),
             trace=trace.to_json() if is_speculative(name) else None,
             # Engines add in different orders: to no more digits than they share.
-            shift=None if trace.shift is None else round(trace.shift, 4),
+            shift=None if trace.shift is None else round(trace.shift.prompts, 4),
+            draft_shift=None if trace.shift is None else round(trace.shift.drafts, 4),
         )
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
         return generation, Timing(

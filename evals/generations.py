@@ -24,8 +24,9 @@ class Generation:
     """One decoder's answer to one prompt.
 
     ``token_ids`` are the new tokens, with the EOS token when ``finished``. ``trace`` is the
-    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token. ``shift`` is
-    how unlike the judge's training data the answer is, None where nobody watched.
+    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token. ``shift`` and
+    ``draft_shift`` are how unlike the judge's training data the answer is by its embeddings and by
+    what the target thinks of its draft tokens, None where nobody watched.
     """
 
     prompt_id: str
@@ -37,6 +38,7 @@ class Generation:
     right: bool
     trace: Any
     shift: float | None = None
+    draft_shift: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from torch import Tensor
 from judge_lightning.court.records import IGNORED, LabelledTuple
 from judge_lightning.errors import UserError
 from judge_lightning.models.hidden_states import HiddenStateTap, decoder_blocks
+from judge_lightning.surprisal import OutputLayer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,6 +53,8 @@ class EmbeddingIndex:
     the tuple's correct answer and 1 for its wrong one, ``position`` (tokens,) int32, the token's
     place in its answer, and ``prompt`` (tokens,) int64, ``prompt_number`` of the tuple's prompt:
     tokens of one prompt are not independent of each other, so what is promised counts prompts.
+    ``surprisal`` (tokens,) float32 is -log p of the token under the target, in nats; a target that
+    does more to its logits than its output layer has none.
     """
 
     layers: int
@@ -202,20 +205,26 @@ def _embed_group(
         f"layer.{layer}": torch.empty(total, hidden_size, dtype=dtype) for layer in range(layers)
     }
     by_length = sorted(range(len(sequences)), key=lambda place: len(sequences[place].ids))
+    output = OutputLayer.of(model, sequences[by_length[0]].ids)
+    if output is not None:
+        states["surprisal"] = torch.empty(total)
     with HiddenStateTap(model, range(layers)) as tap:
         for start in range(0, len(by_length), batch_size):
             batch = by_length[start : start + batch_size]
-            # The head over the vocabulary is not needed, so the inner model alone runs.
-            model.base_model(
-                input_ids=_pad_right([sequences[place].ids for place in batch]).to(model.device),
-                use_cache=False,
-            )
+            # The head over the vocabulary is needed at few positions, so the inner model runs.
+            ids = _pad_right([sequences[place].ids for place in batch])
+            last = model.base_model(
+                input_ids=ids.to(model.device), use_cache=False
+            ).last_hidden_state
             for row, place in enumerate(batch):
                 picked = torch.tensor(_labelled_places(sequences[place]))
                 into = slice(offsets[place], offsets[place] + len(picked))
                 for layer in range(layers):
                     state = tap.states[layer][row]
                     states[f"layer.{layer}"][into] = state[picked.to(state.device)].to(dtype).cpu()
+                if output is not None:
+                    before = last[row][(picked - 1).to(last.device)]
+                    states["surprisal"][into] = output.surprisals(before, ids[row, picked])
     _check_finite(states)
     return states | _token_facts(sequences)
 

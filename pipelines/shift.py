@@ -27,7 +27,7 @@ def record_shift(
         judge: The judge's folder.
         generations: By decoder.
     """
-    from judge_lightning.shift import ShiftReference, family_shift
+    from judge_lightning.shift import ShiftReference, ShiftScore, family_shift
 
     reference = ShiftReference.load(judge)
     if reference is None:
@@ -35,7 +35,11 @@ def record_shift(
     found: dict[str, dict[str, Any]] = {}
     for decoder, rows in generations.items():
         for family in dict.fromkeys(row.family for row in rows if row.shift is not None):
-            scores = [r.shift for r in rows if r.family == family and r.shift is not None]
+            scores = [
+                ShiftScore(row.shift, row.draft_shift or 0.0)
+                for row in rows
+                if row.family == family and row.shift is not None
+            ]
             shift = family_shift(reference, scores)
             found.setdefault(decoder, {})[family] = {**asdict(shift), "shifted": shift.shifted}
             context.recorder.metric(f"{decoder}/{family}/shift_flagged", shift.flagged)
@@ -55,8 +59,11 @@ def read_shift(folder: Path) -> dict[str, dict[str, Any]]:
 
 def shift_line(decoder: str, family: str, shift: Mapping[str, Any]) -> str:
     """A shifted family in one line."""
+    by_drafts = shift.get("by_drafts", 0)
+    what = "drafts for the " if 2 * by_drafts > shift["flagged"] else ""
+    why = f", {by_drafts} for tokens that the target finds unlikely" if by_drafts else ""
     return (
-        f"{decoder}: the {family} prompts are unlike those that the judge was calibrated on"
-        f" ({shift['flagged']} of {shift['answers']} answers flagged); its threshold promises"
-        " nothing for them"
+        f"{decoder}: the {what}{family} prompts are unlike those that the"
+        f" judge was calibrated on ({shift['flagged']} of {shift['answers']} answers"
+        f" flagged{why}); its threshold promises nothing for them"
     )

@@ -36,8 +36,8 @@ class SpeculativeDecoder:
             is not worth going on; or a policy of ``draft_length.py``.
         engine: ``eager``, ``compiled`` (docs/architecture.md tells them apart), or an engine
             that several decoders share.
-        watch: Scores how unlike the judge's training data each answer is, from the embeddings
-            that the verifier reads anyway; its layer is the verifier's.
+        watch: Scores how unlike the judge's training data each answer is, from the embeddings and
+            logits that the verifier reads anyway; its layer is the verifier's.
 
     Raises:
         UserError: The draft length is below 1 or unknown, the judge does not fit the target, the
@@ -130,8 +130,8 @@ class SpeculativeDecoder:
             tokens = speculation.tokens
             while n < request.end:
                 m, q = speculation.propose(n, pace)
-                logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H)
-                logits = request.processed(tokens[:, : n + m], logits)
+                own_logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H)
+                logits = request.processed(tokens[:, : n + m], own_logits)
                 block = Block(tokens[0, n : n + m], logits, e, request.temperature, q)
                 verdict = self.verifier.verdict(block, request.generator)
                 tokens[0, n + verdict.accepted] = verdict.next_token
@@ -141,7 +141,8 @@ class SpeculativeDecoder:
                 stopped = request.stopped_after(tokens, n, len(cycle.tokens))
                 cycle = cycle if stopped is None else _cut(cycle, stopped)
                 if watch is not None and e is not None:
-                    watch.add(e[: cycle.accepted])
+                    a = cycle.accepted
+                    watch.add(e[:a], own_logits[:a], tokens[0, n : n + a])
                 n += cycle.accepted
                 speculation.forget_after(n)
                 n += cycle.next_token is not None

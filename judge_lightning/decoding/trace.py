@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from judge_lightning.shift import ShiftScore
+
 Fate = Literal["both", "standard", "judge", "target"]
 """Who kept a token: both verdicts, the standard one or the judge alone, or nobody: then the
 target wrote it itself, as a correction or as the bonus after a block that was kept whole."""
@@ -53,7 +55,7 @@ class Trace:
 
     cycles: list[Cycle] = field(default_factory=list)
     threshold: float | None = None
-    shift: float | None = None
+    shift: ShiftScore | None = None
 
     @property
     def tokens(self) -> list[int]:

@@ -19,7 +19,7 @@ class Embed(Stage):
     """Writes ``shard-<number>.safetensors`` and ``index.json``."""
 
     name = "embed"
-    version = 2
+    version = 3
     reads = ("dataset",)
 
     def settings(self, config: RunConfig) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def judge() -> Judge:
 
 @pytest.fixture
 def reference() -> ShiftReference:
-    return ShiftReference(torch.zeros(HIDDEN), torch.full((HIDDEN,), 2.0), 4.0, 198, 199)
+    spread = torch.full((HIDDEN,), 2.0)
+    return ShiftReference(torch.zeros(HIDDEN), spread, 4.0, 198, 199, 1.0, 3.0, 0.5)
 
 
 def test_the_score_is_of_the_draft_tokens_that_were_kept(
@@ -36,13 +37,21 @@ def test_the_score_is_of_the_draft_tokens_that_were_kept(
 
     first, again = (decoder.generate(prompt, 30, eos_token_id=()) for _ in range(2))
 
+    length = prompt.shape[1]
     with torch.no_grad(), HiddenStateTap(target, [LAYER]) as tap:
-        target(first.sequences)
-        written = tap.states[LAYER][0, prompt.shape[1] :]
+        logits = target(first.sequences).logits[0, length - 1 : -1]
+        written = tap.states[LAYER][0, length:]
     kept = torch.tensor([fate != "target" for fate in first.trace.fates])
     assert not kept.all()
-    expected = float(reference.scores(written[kept].mean(0)))
-    assert first.trace.shift == pytest.approx(expected, rel=1e-4)
+    unlikely = logits.log_softmax(-1).gather(1, first.sequences[0, length:, None]).neg()[kept]
+    assert unlikely.max() > reference.usual
+    assert first.trace.shift is not None
+    assert first.trace.shift.prompts == pytest.approx(
+        float(reference.distances(written[kept].mean(0))), rel=1e-4
+    )
+    assert first.trace.shift.drafts == pytest.approx(
+        float((unlikely - 3.0).clamp_min(0).mean()) / 0.5, rel=1e-4
+    )
     assert again.trace.shift == first.trace.shift
 
 

@@ -25,6 +25,7 @@ def write_embeddings(
     """
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
+    surprises = torch.Generator().manual_seed(seed + 1)
     shards = []
     for split, count in SPLITS.items():
         for _ in range(count):
@@ -44,6 +45,7 @@ def write_embeddings(
                 "answer": (places % 10 // 5).to(torch.int8),
                 "position": (places % 5).int(),
                 "prompt": places // 10 + 1000,
+                "surprisal": torch.rand(tokens, generator=surprises).log().neg(),
             }
             save_file(tensors, folder / name)
             shards.append(Shard(name, split, 1, tokens, int((labels == 0).sum())))

@@ -166,3 +166,38 @@ def test_every_token_says_whose_it_is(model: LlamaForCausalLM, tmp_path: Path) -
     assert tensors["prompt"].tolist() == [numbers[n] for n in tensors["tuple"].tolist()]
     assert tensors["answer"].tolist() == ([0] * 6 + [1] * 4) * 2
     assert min(numbers.values()) >= 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_every_token_has_the_targets_surprisal(
+    model: LlamaForCausalLM, tmp_path: Path, batch_size: int
+) -> None:
+    index = embed(model, tmp_path, batch_size=batch_size)
+    tensors = load_file(tmp_path / index.of("validation")[0].file)
+
+    one = TUPLES[7]
+    expected = []
+    for ids, count in ((one.correct_ids, 6), (one.wrong_ids, 4)):
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*one.prompt_ids, *ids]])).logits[0]
+        before = logits[len(one.prompt_ids) - 1 :][:count].log_softmax(-1)
+        expected.append(-before.gather(1, torch.tensor(ids[:count])[:, None])[:, 0])
+    own = tensors["surprisal"][tensors["tuple"] == 7]
+    torch.testing.assert_close(own, torch.cat(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_a_target_that_does_more_to_its_logits_has_no_surprisals(
+    tiny_llama: Callable[[int], LlamaForCausalLM], tmp_path: Path
+) -> None:
+    model = tiny_llama(0)
+    plain = model.forward
+
+    def scaled(*args: object, **kwargs: object) -> object:
+        output = plain(*args, **kwargs)
+        output.logits = output.logits / 8
+        return output
+
+    model.forward = scaled  # type: ignore[method-assign]
+    index = embed(model, tmp_path)
+
+    assert "surprisal" not in load_file(tmp_path / index.shards[0].file)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from scipy.stats import betabinom
 
 from judge_lightning.embeddings import EmbeddingIndex
@@ -15,6 +17,7 @@ from judge_lightning.errors import UserError
 from judge_lightning.shift import (
     SHIFT_FILE,
     ShiftReference,
+    ShiftScore,
     ShiftWatch,
     family_shift,
     fit_shift,
@@ -29,12 +32,34 @@ def reference() -> ShiftReference:
     return ShiftReference(mean, variance, cut=4.0, rank=198, answers=199)
 
 
-def test_the_score_is_the_mean_squared_deviation_in_variances(reference: ShiftReference) -> None:
+def prompts(*values: float) -> list[ShiftScore]:
+    """Scores of answers whose drafts are usual."""
+    return [ShiftScore(value, 0.0) for value in values]
+
+
+def test_the_distance_is_the_mean_squared_deviation_in_variances(
+    reference: ShiftReference,
+) -> None:
     # (4 / 4 + 9 / 1) / 2
-    assert reference.scores(torch.tensor([3.0, 3.0])).item() == pytest.approx(5.0)
+    assert reference.distances(torch.tensor([3.0, 3.0])).item() == pytest.approx(5.0)
 
 
-def test_mean_and_variance_are_of_the_correct_answers_of_training(embeddings: Path) -> None:
+def test_a_score_is_the_larger_of_prompts_and_drafts_in_their_own_units(
+    reference: ShiftReference,
+) -> None:
+    scaled = replace(reference, distance_scale=2.0, usual=1.5, excess_scale=0.1)
+    excess = scaled.excess(torch.tensor([0.5, 1.5, 2.0, 2.5]))
+
+    assert excess.tolist() == [0.0, 0.0, 0.5, 1.0]
+    assert scaled.score(3.0, 0.1) == ShiftScore(prompts=1.5, drafts=1.0)
+    assert (scaled.score(3.0, 0.1).value, scaled.score(3.0, 0.1).larger) == (1.5, "prompts")
+    assert (scaled.score(1.0, 0.3).value, scaled.score(1.0, 0.3).larger) == (
+        pytest.approx(3.0),
+        "drafts",
+    )
+
+
+def test_mean_and_variance_are_of_what_the_drafters_wrote_rightly(embeddings: Path) -> None:
     fitted = fit_shift(embeddings, LAYER)
 
     assert fitted is not None
@@ -42,12 +67,37 @@ def test_mean_and_variance_are_of_the_correct_answers_of_training(embeddings: Pa
     for shard in EmbeddingIndex.load(embeddings).of("train"):
         tensors = load_file(embeddings / shard.file)
         for number in tensors["tuple"].unique():
-            own = (tensors["tuple"] == number) & (tensors["answer"] == 0) & (tensors["labels"] == 1)
+            own = (tensors["tuple"] == number) & (tensors["answer"] == 1) & (tensors["labels"] == 1)
             if own.any():
                 means.append(tensors[f"layer.{LAYER}"][own].float().mean(0))
     stacked = torch.stack(means)
     torch.testing.assert_close(fitted.mean, stacked.mean(0), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(fitted.variance, stacked.var(0), rtol=1e-3, atol=1e-4)
+
+
+def test_one_training_token_in_a_hundred_is_more_surprising_than_usual(embeddings: Path) -> None:
+    fitted = fit_shift(embeddings, LAYER)
+
+    assert fitted is not None
+    tokens = []
+    for shard in EmbeddingIndex.load(embeddings).of("train"):
+        tensors = load_file(embeddings / shard.file)
+        rows = (tensors["answer"] == 1) & (tensors["labels"] == 1)
+        tokens.append(tensors["surprisal"][rows])
+    above = torch.cat(tokens) > fitted.usual
+    assert int(above.sum()) == len(above) // 100
+
+
+def test_embeddings_without_surprisals_score_prompts_alone(embeddings: Path) -> None:
+    for path in embeddings.glob("*.safetensors"):
+        tensors = load_file(path)
+        del tensors["surprisal"]
+        save_file(tensors, path)
+
+    fitted = fit_shift(embeddings, LAYER)
+
+    assert fitted is not None
+    assert fitted.excess(torch.tensor([50.0])).item() == 0
 
 
 def test_the_cut_is_a_calibration_answers_score(embeddings: Path) -> None:
@@ -70,12 +120,29 @@ def test_answers_of_the_same_kind_are_seldom_flagged_and_others_are(
     same = means + variance.sqrt() * torch.randn(500, len(means), generator=generator)
     other = same + 3 * variance.sqrt()
 
-    at_home = family_shift(fitted, fitted.scores(same).tolist())
-    elsewhere = family_shift(fitted, fitted.scores(other).tolist())
+    at_home, elsewhere = (
+        family_shift(fitted, [fitted.score(float(d), 0.0) for d in fitted.distances(states)])
+        for states in (same, other)
+    )
 
     assert not at_home.shifted
     assert elsewhere.shifted
     assert elsewhere.flagged > 450
+    assert elsewhere.by_drafts == 0
+
+
+def test_drafts_that_the_target_finds_unlikely_are_flagged_for_that(embeddings: Path) -> None:
+    fitted = fit_shift(embeddings, LAYER)
+    assert fitted is not None
+    usual = fitted.score(1.0, 0.0)
+    # One token in twenty that the target gives one chance in a million.
+    kept = torch.tensor([0.2] * 19 + [13.8])
+    unlikely = fitted.score(1.0, float(fitted.excess(kept).mean()))
+
+    found = family_shift(fitted, [usual] * 10 + [unlikely] * 10)
+
+    assert found.shifted
+    assert (found.flagged, found.by_drafts) == (10, 10)
 
 
 def test_the_chance_of_flags_is_what_exchangeability_says() -> None:
@@ -94,22 +161,29 @@ def test_the_chance_of_flags_is_what_exchangeability_says() -> None:
 
 def test_a_family_may_have_as_many_flags_as_chance_gives(reference: ShiftReference) -> None:
     allowed = int(betabinom.ppf(0.98, 100, 2, 198))
-    scores = [9.0] * allowed + [1.0] * (100 - allowed)
 
-    assert not family_shift(reference, scores).shifted
-    assert family_shift(reference, [9.0] * 30 + [1.0] * 70).shifted
+    def family(flagged: int) -> list[ShiftScore]:
+        return prompts(*[9.0] * flagged, *[1.0] * (100 - flagged))
+
+    assert not family_shift(reference, family(allowed)).shifted
+    assert family_shift(reference, family(30)).shifted
 
 
-def test_a_watch_scores_the_mean_of_what_was_kept_and_starts_anew(
-    reference: ShiftReference,
-) -> None:
-    watch = ShiftWatch(reference)
+def test_a_watch_scores_what_was_kept_and_starts_anew(reference: ShiftReference) -> None:
+    watch = ShiftWatch(replace(reference, usual=1.0, excess_scale=2.0))
     blocks = [torch.tensor([[1.0, 0.0], [3.0, 2.0]]), torch.empty(0, 2), torch.tensor([[5.0, 4.0]])]
+    even = torch.zeros(2, 2)  # Each token has log 2 nats, which is below the usual.
+    rare = torch.tensor([[7.0, 0.0]])  # Token 1 has a little more than 7.
+    logits, tokens = [even, even[:0], rare], [torch.ones(2).long(), torch.empty(0).long()]
+    tokens.append(torch.ones(1).long())
     for _ in range(2):
         watch.start()
-        for block in blocks:
-            watch.add(block)
-        assert watch.score() == pytest.approx(reference.scores(torch.tensor([3.0, 2.0])).item())
+        for given in zip(blocks, logits, tokens, strict=True):
+            watch.add(*given)
+        score = watch.score()
+        assert score is not None
+        assert score.prompts == pytest.approx(reference.distances(torch.tensor([3.0, 2.0])).item())
+        assert score.drafts == pytest.approx((7.0009 - 1.0) / 3 / 2.0, rel=1e-4)
 
     watch.start()
     assert watch.score() is None
@@ -126,6 +200,21 @@ def test_it_lies_beside_a_judge_and_may_be_missing(
     assert again is not None
     assert torch.equal(again.variance, reference.variance)
     assert (again.cut, again.rank, again.answers) == (4.0, 198, 199)
+    assert (again.distance_scale, again.usual, again.excess_scale) == (1.0, math.inf, 1.0)
+
+
+def test_a_file_from_before_drafts_were_scored_scores_prompts(
+    reference: ShiftReference, tmp_path: Path
+) -> None:
+    reference.save(tmp_path)
+    tensors = load_file(tmp_path / SHIFT_FILE)
+    del tensors["scales"]
+    save_file(tensors, tmp_path / SHIFT_FILE)
+
+    again = ShiftReference.load(tmp_path)
+
+    assert again is not None
+    assert again.score(3.0, 0.0).value == 3.0
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
