@@ -12,17 +12,23 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from judge_lightning.embeddings import EmbeddingIndex, Shard
+from judge_lightning.embeddings import DTYPES, EmbeddingIndex, Shard
 
 _EPOCHS_PER_SEED = 1_000_003
 _VALIDATION_BATCH = 1024
 
 
 class Batch(NamedTuple):
-    """``embeddings`` (tokens, layers, hidden) float32; ``labels`` (tokens,) float32, 1 or 0."""
+    """``embeddings`` (tokens, layers, hidden) float32; ``labels`` (tokens,) float32, 1 or 0.
+
+    ``tokens`` is what a summed loss is divided by: the tokens of all processes' shares of the
+    batch, over the processes. Their gradients' mean is then the whole batch's gradient, however
+    uneven the shares are; a single process divides by its own tokens.
+    """
 
     embeddings: Tensor
     labels: Tensor
+    tokens: float
 
 
 class ShardBatches(IterableDataset[Batch]):
@@ -31,16 +37,25 @@ class ShardBatches(IterableDataset[Batch]):
     Args:
         order: Shuffles the shards and the tokens of each; None keeps them as stored. A batch
             does not reach over two shards.
+        place: Which process this is, and of how many: it yields its share of every batch, which
+            may be empty.
     """
 
     def __init__(
-        self, folder: Path, index: EmbeddingIndex, split: str, batch_size: int, order: int | None
+        self,
+        folder: Path,
+        index: EmbeddingIndex,
+        split: str,
+        batch_size: int,
+        order: int | None,
+        place: tuple[int, int] = (0, 1),
     ) -> None:
         self._folder = folder
         self._index = index
         self._shards = index.of(split)
         self._batch_size = batch_size
         self._order = order
+        self._place = place
 
     def __len__(self) -> int:
         return sum(-(-shard.tokens // self._batch_size) for shard in self._shards)
@@ -52,27 +67,42 @@ class ShardBatches(IterableDataset[Batch]):
             generator = torch.Generator().manual_seed(self._order)
             places = torch.randperm(len(shards), generator=generator)
             shards = [shards[place] for place in places.tolist()]
+        rank, processes = self._place
         for shard in shards:
-            embeddings, labels = read_shard(self._folder, self._index, shard)
-            rows = torch.arange(len(labels))
+            rows = torch.arange(shard.tokens)
             if generator is not None:
-                rows = torch.randperm(len(labels), generator=generator)
-            for chosen in rows.split(self._batch_size):
-                yield Batch(embeddings[chosen].float(), labels[chosen].float())
+                rows = torch.randperm(shard.tokens, generator=generator)
+            whole = rows.split(self._batch_size)
+            mine = [chosen[rank::processes] for chosen in whole]
+            embeddings, labels = read_shard(self._folder, self._index, shard, rows=torch.cat(mine))
+            sizes = [len(chosen) for chosen in mine]
+            shares = zip(embeddings.split(sizes), labels.split(sizes), whole, strict=True)
+            for states, judged, chosen in shares:
+                yield Batch(states.float(), judged.float(), len(chosen) / processes)
 
 
 def read_shard(
-    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
+    folder: Path,
+    index: EmbeddingIndex,
+    shard: Shard,
+    layer: int | None = None,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Reads one shard's embeddings (tokens, layers, hidden), as stored, and labels (tokens,).
 
     Args:
         layer: Read this layer alone; the middle axis is then 1 long.
+        rows: Read these rows (tokens,) alone, in this order; None: all, as stored.
     """
     layers = range(index.layers) if layer is None else [layer]
     with safe_open(folder / shard.file, "pt") as file:
-        states = [file.get_tensor(f"layer.{number}") for number in layers]
-        return torch.stack(states, dim=1), file.get_tensor("labels")
+        labels = file.get_tensor("labels")
+        chosen = torch.arange(len(labels)) if rows is None else rows
+        states = torch.empty(len(chosen), len(layers), index.hidden_size, dtype=DTYPES[index.dtype])
+        # Rows go from the mapped file to their place: there is never a second copy of the shard.
+        for place, number in enumerate(layers):
+            torch.index_select(file.get_tensor(f"layer.{number}"), 0, chosen, out=states[:, place])
+        return states, labels[chosen]
 
 
 class JudgeDataModule(LightningDataModule):
@@ -105,5 +135,8 @@ class JudgeDataModule(LightningDataModule):
         return self._loader("validation", _VALIDATION_BATCH, None)
 
     def _loader(self, split: str, batch_size: int, order: int | None) -> DataLoader[Batch]:
-        batches = ShardBatches(self.folder, self.index, split, batch_size, order)
+        place = (0, 1)
+        if self.trainer is not None:
+            place = (self.trainer.global_rank, self.trainer.world_size)
+        batches = ShardBatches(self.folder, self.index, split, batch_size, order, place)
         return DataLoader(batches, batch_size=None)
