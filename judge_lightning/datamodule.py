@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from judge_lightning.embeddings import DTYPES, EmbeddingIndex, Shard
+from judge_lightning.embeddings import EmbeddingIndex, Shard
 
 _EPOCHS_PER_SEED = 1_000_003
 _VALIDATION_BATCH = 1024
@@ -32,30 +32,25 @@ class Batch(NamedTuple):
 
 
 class ShardBatches(IterableDataset[Batch]):
-    """One pass over a split in batches, with one shard in memory at a time.
+    """One pass over a split in batches, with one shard mapped into memory at a time.
+
+    ``place``, a process's number and how many there are, is (0, 1) unless set: of several
+    processes each yields its share of every batch, which may be empty.
 
     Args:
         order: Shuffles the shards and the tokens of each; None keeps them as stored. A batch
             does not reach over two shards.
-        place: Which process this is, and of how many: it yields its share of every batch, which
-            may be empty.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        index: EmbeddingIndex,
-        split: str,
-        batch_size: int,
-        order: int | None,
-        place: tuple[int, int] = (0, 1),
+        self, folder: Path, index: EmbeddingIndex, split: str, batch_size: int, order: int | None
     ) -> None:
         self._folder = folder
         self._index = index
         self._shards = index.of(split)
         self._batch_size = batch_size
         self._order = order
-        self._place = place
+        self.place = (0, 1)
 
     def __len__(self) -> int:
         return sum(-(-shard.tokens // self._batch_size) for shard in self._shards)
@@ -67,42 +62,51 @@ class ShardBatches(IterableDataset[Batch]):
             generator = torch.Generator().manual_seed(self._order)
             places = torch.randperm(len(shards), generator=generator)
             shards = [shards[place] for place in places.tolist()]
-        rank, processes = self._place
+        rank, processes = self.place
         for shard in shards:
-            rows = torch.arange(shard.tokens)
+            layers, labels = mapped_shard(self._folder, self._index, shard)
+            rows = torch.arange(len(labels))
             if generator is not None:
-                rows = torch.randperm(shard.tokens, generator=generator)
-            whole = rows.split(self._batch_size)
-            mine = [chosen[rank::processes] for chosen in whole]
-            embeddings, labels = read_shard(self._folder, self._index, shard, rows=torch.cat(mine))
-            sizes = [len(chosen) for chosen in mine]
-            shares = zip(embeddings.split(sizes), labels.split(sizes), whole, strict=True)
-            for states, judged, chosen in shares:
-                yield Batch(states.float(), judged.float(), len(chosen) / processes)
+                rows = torch.randperm(len(labels), generator=generator)
+            for chosen in rows.split(self._batch_size):
+                mine = chosen[rank::processes]
+                tokens = len(chosen) / processes
+                yield Batch(_gathered(layers, mine), labels[mine].float(), tokens)
+
+
+def _gathered(layers: list[Tensor], rows: Tensor) -> Tensor:
+    """The rows of every layer as float32 (rows, layers, hidden); a layer's lie together."""
+    states = torch.empty(len(layers), len(rows), layers[0].shape[1], dtype=layers[0].dtype)
+    for layer, into in zip(layers, states, strict=True):
+        torch.index_select(layer, 0, rows, out=into)
+    return states.float().transpose(0, 1)
+
+
+def mapped_shard(
+    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
+) -> tuple[list[Tensor], Tensor]:
+    """One shard's embeddings per layer (tokens, hidden), as stored, and labels (tokens,).
+
+    They are mapped from the file: only what is used is read, and memory is the system's cache.
+
+    Args:
+        layer: This layer alone.
+    """
+    layers = range(index.layers) if layer is None else [layer]
+    with safe_open(folder / shard.file, "pt") as file:
+        return [file.get_tensor(f"layer.{number}") for number in layers], file.get_tensor("labels")
 
 
 def read_shard(
-    folder: Path,
-    index: EmbeddingIndex,
-    shard: Shard,
-    layer: int | None = None,
-    rows: Tensor | None = None,
+    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Reads one shard's embeddings (tokens, layers, hidden), as stored, and labels (tokens,).
 
     Args:
         layer: Read this layer alone; the middle axis is then 1 long.
-        rows: Read these rows (tokens,) alone, in this order; None: all, as stored.
     """
-    layers = range(index.layers) if layer is None else [layer]
-    with safe_open(folder / shard.file, "pt") as file:
-        labels = file.get_tensor("labels")
-        chosen = torch.arange(len(labels)) if rows is None else rows
-        states = torch.empty(len(chosen), len(layers), index.hidden_size, dtype=DTYPES[index.dtype])
-        # Rows go from the mapped file to their place: there is never a second copy of the shard.
-        for place, number in enumerate(layers):
-            torch.index_select(file.get_tensor(f"layer.{number}"), 0, chosen, out=states[:, place])
-        return states, labels[chosen]
+    states, labels = mapped_shard(folder, index, shard, layer)
+    return torch.stack(states, dim=1), labels
 
 
 class JudgeDataModule(LightningDataModule):
@@ -135,8 +139,7 @@ class JudgeDataModule(LightningDataModule):
         return self._loader("validation", _VALIDATION_BATCH, None)
 
     def _loader(self, split: str, batch_size: int, order: int | None) -> DataLoader[Batch]:
-        place = (0, 1)
+        batches = ShardBatches(self.folder, self.index, split, batch_size, order)
         if self.trainer is not None:
-            place = (self.trainer.global_rank, self.trainer.world_size)
-        batches = ShardBatches(self.folder, self.index, split, batch_size, order, place)
+            batches.place = (self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(batches, batch_size=None)

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
-from judge_lightning.datamodule import JudgeDataModule, read_shard
+from judge_lightning.datamodule import JudgeDataModule, mapped_shard
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
@@ -19,6 +19,8 @@ from judge_lightning.module import ClassWeights, FeatureScale, JudgeModule
 
 _CHECKPOINT = "last"
 _SMALLEST_IMPROVEMENT = 1e-4
+_BLOCK = 128
+"""Rows that are made double at a time: few enough for the processor's cache."""
 
 
 def train_heads(
@@ -124,14 +126,16 @@ def export_heads(
 
 
 def feature_scale(folder: Path, index: EmbeddingIndex) -> FeatureScale:
-    """Mean and standard deviation of every dimension over the train split, shard by shard."""
+    """Mean and standard deviation of every dimension over the train split, block by block."""
     total = torch.zeros(index.layers, index.hidden_size, dtype=torch.float64)
     squares = torch.zeros_like(total)
     for layer in range(index.layers):
         for shard in index.of("train"):
-            states = read_shard(folder, index, shard, layer)[0][:, 0].double()
-            total[layer] += states.sum(0)
-            squares[layer] += states.square().sum(0)
+            (states,), _ = mapped_shard(folder, index, shard, layer)
+            for block in states.split(_BLOCK):
+                exact = block.double()
+                total[layer] += exact.sum(0)
+                squares[layer] += exact.square_().sum(0)
     count = index.tokens("train")
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
