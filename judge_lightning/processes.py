@@ -70,7 +70,7 @@ class KnownRank(LightningEnvironment):
 
 
 @contextmanager
-def side_by_side(processes: int, work: Callable[[Place], None]) -> Iterator[Place]:
+def side_by_side(processes: int, work: Callable[[Place], object]) -> Iterator[Place]:
     """Runs ``work`` in ``processes - 1`` new processes beside the caller, who is the first.
 
     The processor's threads are shared out among them. When the caller fails, the others are
@@ -119,7 +119,7 @@ def _wait_for(ready: Connection) -> None:
 
 
 def _work_beside(
-    work: Callable[[Place], None], place: Place, threads: int, ready: Connection
+    work: Callable[[Place], object], place: Place, threads: int, ready: Connection
 ) -> None:
     # Ctrl-C reaches the whole process group; only the first process shall report it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
