@@ -19,14 +19,23 @@ _VALIDATION_BATCH = 1024
 
 
 class Batch(NamedTuple):
-    """``embeddings`` (tokens, layers, hidden) float32; ``labels`` (tokens,) float32, 1 or 0."""
+    """``embeddings`` (tokens, layers, hidden) float32; ``labels`` (tokens,) float32, 1 or 0.
+
+    ``tokens`` is what a summed loss is divided by: the tokens of all processes' shares of the
+    batch, over the processes. Their gradients' mean is then the whole batch's gradient, however
+    uneven the shares are; a single process divides by its own tokens.
+    """
 
     embeddings: Tensor
     labels: Tensor
+    tokens: float
 
 
 class ShardBatches(IterableDataset[Batch]):
-    """One pass over a split in batches, with one shard in memory at a time.
+    """One pass over a split in batches, with one shard mapped into memory at a time.
+
+    ``place``, a process's number and how many there are, is (0, 1) unless set: of several
+    processes each yields its share of every batch, which may be empty.
 
     Args:
         order: Shuffles the shards and the tokens of each; None keeps them as stored. A batch
@@ -41,6 +50,7 @@ class ShardBatches(IterableDataset[Batch]):
         self._shards = index.of(split)
         self._batch_size = batch_size
         self._order = order
+        self.place = (0, 1)
 
     def __len__(self) -> int:
         return sum(-(-shard.tokens // self._batch_size) for shard in self._shards)
@@ -52,13 +62,39 @@ class ShardBatches(IterableDataset[Batch]):
             generator = torch.Generator().manual_seed(self._order)
             places = torch.randperm(len(shards), generator=generator)
             shards = [shards[place] for place in places.tolist()]
+        rank, processes = self.place
         for shard in shards:
-            embeddings, labels = read_shard(self._folder, self._index, shard)
+            layers, labels = mapped_shard(self._folder, self._index, shard)
             rows = torch.arange(len(labels))
             if generator is not None:
                 rows = torch.randperm(len(labels), generator=generator)
             for chosen in rows.split(self._batch_size):
-                yield Batch(embeddings[chosen].float(), labels[chosen].float())
+                mine = chosen[rank::processes]
+                tokens = len(chosen) / processes
+                yield Batch(_gathered(layers, mine), labels[mine].float(), tokens)
+
+
+def _gathered(layers: list[Tensor], rows: Tensor) -> Tensor:
+    """The rows of every layer as float32 (rows, layers, hidden); a layer's lie together."""
+    states = torch.empty(len(layers), len(rows), layers[0].shape[1], dtype=layers[0].dtype)
+    for layer, into in zip(layers, states, strict=True):
+        torch.index_select(layer, 0, rows, out=into)
+    return states.float().transpose(0, 1)
+
+
+def mapped_shard(
+    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
+) -> tuple[list[Tensor], Tensor]:
+    """One shard's embeddings per layer (tokens, hidden), as stored, and labels (tokens,).
+
+    They are mapped from the file: only what is used is read, and memory is the system's cache.
+
+    Args:
+        layer: This layer alone.
+    """
+    layers = range(index.layers) if layer is None else [layer]
+    with safe_open(folder / shard.file, "pt") as file:
+        return [file.get_tensor(f"layer.{number}") for number in layers], file.get_tensor("labels")
 
 
 def read_shard(
@@ -69,10 +105,8 @@ def read_shard(
     Args:
         layer: Read this layer alone; the middle axis is then 1 long.
     """
-    layers = range(index.layers) if layer is None else [layer]
-    with safe_open(folder / shard.file, "pt") as file:
-        states = [file.get_tensor(f"layer.{number}") for number in layers]
-        return torch.stack(states, dim=1), file.get_tensor("labels")
+    states, labels = mapped_shard(folder, index, shard, layer)
+    return torch.stack(states, dim=1), labels
 
 
 class JudgeDataModule(LightningDataModule):
@@ -106,4 +140,6 @@ class JudgeDataModule(LightningDataModule):
 
     def _loader(self, split: str, batch_size: int, order: int | None) -> DataLoader[Batch]:
         batches = ShardBatches(self.folder, self.index, split, batch_size, order)
+        if self.trainer is not None:
+            batches.place = (self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(batches, batch_size=None)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from judge_lightning.datamodule import Batch
+from judge_lightning.processes import mean_over_processes, of_all_processes
 
 
 @dataclass(frozen=True)
@@ -106,27 +107,42 @@ class JudgeModule(LightningModule):
         self.register_buffer("best_weight", torch.zeros(layers, hidden))
         self.register_buffer("best_bias", torch.zeros(layers))
         self.register_buffer("best_scores", torch.zeros(layers, len(_SCORES)))
+        self._trained: list[Tensor] = []
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Maps embeddings (tokens, layers, hidden) to logits (tokens, layers)."""
-        standardised = (embeddings - self.mean) / self.std
-        # On a CPU five times as fast as einsum, which reorders the axes first.
-        return (standardised * self.weight).sum(-1) + self.bias
+        # Standardising the weights instead of the embeddings is the same sum and leaves no copy
+        # of the batch; a product per layer reads its rows where they lie, which bmm does not.
+        folded = self.weight / self.std
+        logits = [embeddings[:, layer] @ row for layer, row in enumerate(folded)]
+        return torch.stack(logits, dim=1) + (self.bias - (folded * self.mean).sum(-1))
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Weighted cross entropy of logits (tokens, layers), per layer: (layers,)."""
+    def loss(self, logits: Tensor, labels: Tensor, tokens: float | None = None) -> Tensor:
+        """Weighted cross entropy of logits (tokens, layers), per layer: (layers,).
+
+        Args:
+            tokens: What the sum is divided by; None: the number of labels.
+        """
         losses = F.binary_cross_entropy_with_logits(
             logits, labels[:, None].expand_as(logits), reduction="none"
         )
         weights = self._class_weights
-        return (torch.where(labels == 1, weights.correct, weights.mistake) @ losses) / len(labels)
+        return (torch.where(labels == 1, weights.correct, weights.mistake) @ losses) / (
+            len(labels) if tokens is None else tokens
+        )
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The layers' losses added up, so that no layer's gradient depends on another's."""
-        losses = self.loss(self(batch.embeddings), batch.labels)
-        self.log("loss", losses.min().detach(), on_step=False, on_epoch=True, batch_size=1)
+        losses = self.loss(self(batch.embeddings), batch.labels, batch.tokens)
+        self._trained.append(losses.detach())
         return losses.sum()
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the epoch's mean loss of the layer that has the lowest."""
+        losses = mean_over_processes(torch.stack(self._trained).mean(0))
+        self._trained.clear()
+        self.log("loss", losses.min(), batch_size=1)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collects the logits: ranking metrics need all of them at once."""
@@ -134,7 +150,9 @@ class JudgeModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Scores every layer, keeps those at their best, and logs the best layer's scores."""
-        logits, labels = (torch.cat(parts) for parts in zip(*self._validated, strict=True))
+        logits, labels = of_all_processes(
+            *(torch.cat(parts) for parts in zip(*self._validated, strict=True))
+        )
         self._validated.clear()
         losses = self.loss(logits, labels)
         scores = torch.stack(
@@ -163,6 +181,7 @@ class JudgeModule(LightningModule):
                 {"params": [self.bias], "weight_decay": 0.0},
             ],
             lr=self._lr,
+            fused=True,
         )
 
     def transfer_batch_to_device(

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 
-from judge_lightning.datamodule import JudgeDataModule, read_shard
+from judge_lightning.datamodule import JudgeDataModule, mapped_shard
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
 from judge_lightning.lightning_output import quiet_lightning
 from judge_lightning.module import ClassWeights, FeatureScale, JudgeModule
+from judge_lightning.processes import KnownRank, Place, from_first_process, side_by_side
 
 _CHECKPOINT = "last"
 _SMALLEST_IMPROVEMENT = 1e-4
+_BLOCK = 128
+"""Rows that are made double at a time: few enough for the processor's cache."""
 
 
 def train_heads(
@@ -33,6 +38,7 @@ def train_heads(
     threshold: float,
     positive_weight: float | None = None,
     seed: int = 0,
+    processes: int = 1,
     logger: Logger | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> JudgeModule:
@@ -47,57 +53,108 @@ def train_heads(
         folder: What ``embed_tuples`` wrote.
         checkpoints: Where the checkpoint is kept between starts.
         patience: Epochs without improvement before training stops.
+        processes: How many CPU processes share every batch (Lightning's DDP). The result is one
+            process's up to the rounding of sums; only this process writes and reports.
         on_epoch: Called with each epoch's number when it begins.
 
     Raises:
         UserError: The train or validation split lacks correct tokens or mistakes.
     """
-    data = JudgeDataModule(folder, batch_size, seed)
+    index = EmbeddingIndex.load(folder)
     for split in ("train", "validation"):
-        require_both_classes(data.index, split)
-    mistakes = data.index.mistakes("train")
-    correct = data.index.tokens("train") - mistakes
-    module = JudgeModule(
-        feature_scale(folder, data.index),
-        weights=ClassWeights.of(mistakes, correct, positive_weight),
+        require_both_classes(index, split)
+    mistakes = index.mistakes("train")
+    training = _Training(
+        folder=folder,
+        checkpoints=checkpoints,
+        weights=ClassWeights.of(mistakes, index.tokens("train") - mistakes, positive_weight),
         lr=lr,
         weight_decay=weight_decay,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        patience=patience,
         threshold=threshold,
+        seed=seed,
     )
-    saved = checkpoints / f"{_CHECKPOINT}.ckpt"
-    with quiet_lightning():
-        trainer = Trainer(
+    told = [_EpochStart(on_epoch)]
+    if processes == 1:
+        return training.run(None, logger, told)
+    with side_by_side(processes, training.run) as place:
+        return training.run(place, logger, told)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """One training, as plain numbers and paths that another process can be given."""
+
+    folder: Path
+    checkpoints: Path
+    weights: ClassWeights
+    lr: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    threshold: float
+    seed: int
+
+    def run(
+        self,
+        place: Place | None,
+        logger: Logger | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> JudgeModule:
+        """Trains from the last checkpoint on, or this process's share of every batch."""
+        data = JudgeDataModule(self.folder, self.batch_size, self.seed)
+        module = JudgeModule(
+            from_first_process(lambda: feature_scale(self.folder, data.index)),
+            weights=self.weights,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            threshold=self.threshold,
+        )
+        saved = self.checkpoints / f"{_CHECKPOINT}.ckpt"
+        with quiet_lightning():
+            trainer = self._trainer(place, logger, callbacks)
+            try:
+                trainer.fit(module, data, ckpt_path=saved if saved.exists() else None)
+            except SystemExit as stop:
+                # Lightning turns Ctrl-C into an exit; the caller decides what Ctrl-C means.
+                raise KeyboardInterrupt from stop
+        return module.eval()
+
+    def _trainer(
+        self, place: Place | None, logger: Logger | None, callbacks: Sequence[Callback]
+    ) -> Trainer:
+        return Trainer(
             accelerator="cpu",
-            devices=1,
-            max_epochs=max_epochs,
+            devices=1 if place is None else place.processes,
+            # Every process changes its buffers in the same way: nothing is to be sent.
+            strategy="auto" if place is None else DDPStrategy(broadcast_buffers=False),
+            plugins=None if place is None else [KnownRank(place)],
+            max_epochs=self.max_epochs,
             logger=logger if logger is not None else False,
             callbacks=[
                 ResumableEarlyStopping(
                     "validation/best_loss",
-                    patience=patience,
+                    patience=self.patience,
                     min_delta=_SMALLEST_IMPROVEMENT,
                     check_on_train_epoch_end=True,
                 ),
                 ModelCheckpoint(
-                    checkpoints,
+                    self.checkpoints,
                     filename=_CHECKPOINT,
                     save_on_train_epoch_end=True,
                     enable_version_counter=False,
                 ),
-                _EpochStart(on_epoch),
+                *callbacks,
             ],
             reload_dataloaders_every_n_epochs=1,
-            default_root_dir=checkpoints,
+            default_root_dir=self.checkpoints,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        try:
-            trainer.fit(module, data, ckpt_path=saved if saved.exists() else None)
-        except SystemExit as stop:
-            # Lightning turns Ctrl-C into an exit; the caller decides what Ctrl-C means.
-            raise KeyboardInterrupt from stop
-    return module.eval()
 
 
 def export_heads(
@@ -124,14 +181,16 @@ def export_heads(
 
 
 def feature_scale(folder: Path, index: EmbeddingIndex) -> FeatureScale:
-    """Mean and standard deviation of every dimension over the train split, shard by shard."""
+    """Mean and standard deviation of every dimension over the train split, block by block."""
     total = torch.zeros(index.layers, index.hidden_size, dtype=torch.float64)
     squares = torch.zeros_like(total)
     for layer in range(index.layers):
         for shard in index.of("train"):
-            states = read_shard(folder, index, shard, layer)[0][:, 0].double()
-            total[layer] += states.sum(0)
-            squares[layer] += states.square().sum(0)
+            (states,), _ = mapped_shard(folder, index, shard, layer)
+            for block in states.split(_BLOCK):
+                exact = block.double()
+                total[layer] += exact.sum(0)
+                squares[layer] += exact.square_().sum(0)
     count = index.tokens("train")
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()

@@ -29,6 +29,8 @@ class JudgeConfig:
     positive_weight: float | None = None
     """None: negatives / positives, so that both classes weigh the same."""
     threshold: float = 0.5
+    processes: int = 1
+    """*(free)* CPU processes that share every training batch (docs/training.md)."""
     seed: int = 0
 
 

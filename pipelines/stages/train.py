@@ -39,7 +39,7 @@ class Train(Stage):
             raise UserError(
                 "judge.threshold", f"{judge.threshold} is no probability", "give 0 to 1"
             )
-        for name in ("lr", "batch_size", "max_epochs", "patience"):
+        for name in ("lr", "batch_size", "max_epochs", "patience", "processes"):
             if getattr(judge, name) <= 0:
                 raise UserError(f"judge.{name}", "must be positive", "give more than 0")
         if judge.positive_weight is not None and judge.positive_weight <= 0:
@@ -67,6 +67,7 @@ class Train(Stage):
             threshold=judge.threshold,
             positive_weight=judge.positive_weight,
             seed=judge.seed,
+            processes=judge.processes,
             logger=context.recorder.lightning_logger(),
             on_epoch=_epoch_bar(context.recorder, judge.max_epochs),
         )
