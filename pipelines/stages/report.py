@@ -20,7 +20,7 @@ class Report(Stage):
     version = 3
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
-        *("decode", "speed", "evaluate"),
+        *("decode", "speed", "evaluate", "acceptance"),
     )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
