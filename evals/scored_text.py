@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+JUDGE_FILE = "judge.json"
+"""Holds ``threshold`` and ``layer`` of the judge that was asked; null without one."""
+
 
 @dataclass(frozen=True)
 class ScoredAnswer:
@@ -40,6 +43,16 @@ class ScoredAnswer:
             rank == 1 or probability > threshold
             for rank, probability in zip(self.ranks, self.judge, strict=True)
         ]
+
+
+def score_file(folder: Path, text: str, number: int) -> Path:
+    """The ``number``-th shard of a text's answers."""
+    return folder / f"scores-{text}-{number:05d}.jsonl"
+
+
+def score_files(folder: Path, text: str) -> list[Path]:
+    """All shards of a text's answers, in order."""
+    return sorted(folder.glob(f"scores-{text}-{'[0-9]' * 5}.jsonl"))
 
 
 def write_scores(path: Path, answers: Iterable[ScoredAnswer]) -> None:

@@ -10,7 +10,7 @@ from judge_lightning.court.records import SPLITS
 from judge_lightning.court.stretches import COURT_SPLITS
 from judge_lightning.errors import UserError
 from pipelines.annotating import annotator_settings, check_annotating
-from pipelines.authors import authors_of
+from pipelines.authors import TARGET, authors_of
 from pipelines.config import RunConfig, TextConfig
 from pipelines.durable import sha256_of_file
 
@@ -44,6 +44,18 @@ def needs_prompts(text: TextConfig) -> bool:
 def author_of(name: str, text: TextConfig) -> str:
     """Whose mined answers a text of that name is."""
     return text.author or name
+
+
+def describe_text(name: str, text: TextConfig) -> str:
+    """A text in a reader's words."""
+    if text.kind == "drafter":
+        author = author_of(name, text)
+        return "the target's own answers" if author == TARGET else f"answers of {author}"
+    if text.kind == "paraphrase":
+        return f"right answers in the {text.dialect}'s dialect"
+    if text.kind == "jsonl":
+        return f"answers in {Path(text.path or '').name}"
+    return "the prompts' references"
 
 
 def text_settings(config: RunConfig, text: TextConfig, name: str) -> dict[str, Any]:

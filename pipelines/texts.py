@@ -140,7 +140,7 @@ def _open_file(
 
 
 def _file_prompts(name: str, text: TextConfig) -> Iterator[Prompt]:
-    """The prompts that a file names, each once; their ids are the lines that they first stand in."""
+    """The prompts that a file names, each once; an id is the line that it first stands in."""
     from judge_lightning.court.drafters.text import UnreadableLineError, prompt_digest, read_line
 
     seen: set[bytes] = set()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from judge_lightning.errors import UserError
 from pipelines.acceptance import check_texts, labelling_settings, text_settings
 from pipelines.config import RunConfig
-from pipelines.durable import UNFINISHED_SUFFIX
+from pipelines.durable import UNFINISHED_SUFFIX, write_json
 from pipelines.pair import (
     load_pair_model,
     load_pair_tokenizer,
@@ -43,7 +43,9 @@ class _Shard:
 
     @property
     def scores(self) -> Path:
-        return self.work / f"scores-{self.text.name}-{self.number:05d}.jsonl"
+        from evals.scored_text import score_file
+
+        return score_file(self.work, self.text.name, self.number)
 
     @property
     def rejected(self) -> Path:
@@ -56,7 +58,8 @@ class _Shard:
 
 class Acceptance(Stage):
     """Writes ``scores-<text>-<number>.jsonl`` for every piece of the prompts, beside it
-    ``rejected-<text>-<number>.jsonl`` where something could not be used, and ``examples.jsonl``.
+    ``rejected-<text>-<number>.jsonl`` where something could not be used, ``judge.json`` and
+    ``examples.jsonl``.
 
     A shard gets its name when it is complete; a run that finds it there goes on behind it.
     """
@@ -259,20 +262,25 @@ def _scores(shards: Sequence[_Shard]) -> Iterator[ScoredAnswer]:
 def _write_examples(
     context: StageContext, texts: Sequence[OpenText], shards: Sequence[_Shard]
 ) -> None:
+    from evals.scored_text import JUDGE_FILE
     from evals.text_examples import choose_answer, show_text, write_text_examples
     from judge_lightning.court.prompting import answer_text
 
     tokenizer = load_pair_tokenizer(context.config)
-    threshold = None
+    judge: dict[str, Any] = {"threshold": None, "layer": None}
     if context.config.acceptance.judge:
-        threshold = _load_head(context.config, judge_folder(context)).config.threshold
+        head = _load_head(context.config, judge_folder(context)).config
+        judge = {"threshold": head.threshold, "layer": head.layer}
+    write_json(context.work / JUDGE_FILE, judge)
     shown = []
     for text in texts:
         chosen = choose_answer(_scores([shard for shard in shards if shard.text is text]))
         if chosen is not None:
-            asked = {prompt.id: prompt.text for prompt in text.prompts}[chosen.prompt_id]
+            asked = next(prompt.text for prompt in text.prompts if prompt.id == chosen.prompt_id)
             shown.append(
-                show_text(chosen, asked, threshold, lambda ids: answer_text(tokenizer, ids))
+                show_text(
+                    chosen, asked, judge["threshold"], lambda ids: answer_text(tokenizer, ids)
+                )
             )
     write_text_examples(context.work / "examples.jsonl", shown)
 
