@@ -114,12 +114,12 @@ def findings(material: AcceptanceMaterial) -> list[Finding]:
     rejected = text.correct_rejected
     found = []
     if rejected is None:
-        words = f"of the {text.tokens} tokens of {name} are not what the target would have put"
+        words = f"of the {text.tokens:,} tokens of {name} are not what the target would have put"
         number = percent(1 - text.standard.acceptance.value)
         found.append(Finding("Rejected", number, words, "even"))
     else:
         words = (
-            f"of the {text.correct} correct tokens of {name}: of {length} offered, standard"
+            f"of the {text.correct:,} correct tokens of {name}: of {length} offered, standard"
             f" verification keeps {kept:.1f}"
         )
         found.append(Finding("Rejected though correct", percent(rejected.value), words, "bad"))
@@ -131,7 +131,9 @@ def findings(material: AcceptanceMaterial) -> list[Finding]:
         found.append(Finding("Won back", percent(text.rescued.value), words, "good"))
     passed, wrong = material.mistakes
     if wrong and text.judge is not None:
-        words = f"tokens of mistakes in all texts are kept by one of the two, {passed} of {wrong}"
+        words = (
+            f"of the mistakes in all texts pass: {passed} of {wrong} tokens are kept all the same"
+        )
         found.append(Finding("Price", percent(passed / wrong), words, "even"))
     return found
 
@@ -161,12 +163,15 @@ def _table(material: AcceptanceMaterial) -> Table:
     columns = ["accepted %", *(["judge %"] if judged else []), "kept"]
     columns += ["judge"] if judged else []
     columns += ["correct\nrejected %"] if labelled else []
-    columns += ["won back %", "mistakes\nkept"] if judged and labelled else []
+    columns += ["won\nback %", "mistakes\nkept"] if judged and labelled else []
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for name, text in material.texts.items():
         judge = text.judge
-        cells = [_share(text.standard.acceptance), *([_share(judge.acceptance)] if judge else [])]
+        cells = [
+            _share(text.standard.acceptance),
+            *([f"{judge.acceptance.value * 100:.1f}"] if judge else []),
+        ]
         cells += [f"{rule.accepted_per_cycle.value:.1f}" for rule in (text.standard, judge) if rule]
         cells += [_share(text.correct_rejected)] if labelled else []
         cells += [_share(text.rescued), mistakes(text)] if judged and labelled else []

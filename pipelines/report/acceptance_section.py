@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from evals.acceptance import RANKS, RankBin, TextStatistics
+from evals.acceptance import RANKS, PositionBin, RankBin, TextStatistics
 from evals.statistics import Estimate
 from evals.text_examples import TextExample, TextToken
 from pipelines.report.acceptance import AcceptanceMaterial
@@ -37,7 +37,7 @@ class TextRow:
 
     name: str
     description: str
-    tokens: int
+    tokens: str
     accepted: str
     judged: str
     sampled: str
@@ -45,7 +45,7 @@ class TextRow:
     judged_run: str
     kept: str
     judged_kept: str
-    rejected: int
+    rejected: str
     rejected_correct: str
     correct_rejected: str
     rescued: str
@@ -100,12 +100,12 @@ def lead(material: AcceptanceMaterial) -> str:
         ""
         if material.threshold is None
         else (
-            f" A judge (layer {material.layer}, threshold {material.threshold:.2f}) gave its verdict"
-            " on the same pass."
+            f" A judge (layer {material.layer}, threshold {material.threshold:.2f}) gave its"
+            " verdict on the same pass."
         )
     )
     return (
-        f"{'One text was' if count == 1 else f'{count} texts were'} read by the target as if"
+        f"{'A text was' if count == 1 else f'{count} texts were'} read by the target as if"
         " a draft had proposed them, every token behind the text's own tokens. The standard rule"
         f" accepts a token that is the target's own first choice.{judge} ± is a standard error over"
         " prompts."
@@ -119,7 +119,7 @@ def text_row(material: AcceptanceMaterial, name: str) -> TextRow:
     return TextRow(
         name=name,
         description=material.identity.texts[name],
-        tokens=text.tokens,
+        tokens=f"{text.tokens:,}",
         accepted=share(text.standard.acceptance),
         judged=share(judge.acceptance) if judge else "",
         sampled=share(text.sampled),
@@ -127,7 +127,7 @@ def text_row(material: AcceptanceMaterial, name: str) -> TextRow:
         judged_run=mean(judge.run) if judge else "",
         kept=mean(text.standard.accepted_per_cycle),
         judged_kept=mean(judge.accepted_per_cycle) if judge else "",
-        rejected=text.rejected,
+        rejected=f"{text.rejected:,}",
         rejected_correct=share(text.rejected_correct),
         correct_rejected=share(text.correct_rejected),
         rescued=share(text.rescued),
@@ -153,21 +153,25 @@ def mistakes(text: TextStatistics) -> str:
 
 def _note(material: AcceptanceMaterial) -> str:
     cycle = (
-        f"Kept of {material.identity.draft_length}: the text is offered"
+        "Run: tokens accepted between two rejections."
+        f" Kept of {material.identity.draft_length}: the text is offered"
         f" {material.identity.draft_length} tokens at a time, and after each the target adds one,"
         " in whose place the text's own stands."
     )
     if not material.labelled:
         return f"{cycle} Nobody has said which tokens are correct."
     return (
-        f"{cycle} {material.identity.annotator} has said which tokens are correct: those in front"
-        " of the first mistake; what follows it is unknown, and counts in the shares of"
-        " all tokens only."
+        f"{cycle} The annotator {material.identity.annotator} has said which tokens are correct:"
+        " those in front of the first mistake; what follows it is unknown, and counts in the shares"
+        " of all tokens only."
     )
 
 
 def _cards(material: AcceptanceMaterial) -> list[Card]:
-    cards = [_position_card(material), _rank_card(material)]
+    cards = [_position_card(material)]
+    if material.threshold is not None:
+        cards.append(_judged_position_card(material))
+    cards.append(_rank_card(material))
     if material.labelled:
         cards.append(_correct_card(material))
     name = material.main
@@ -188,36 +192,53 @@ def _cards(material: AcceptanceMaterial) -> list[Card]:
             of="runs",
             axis="tokens accepted in a row",
         )
-        caption = f"{name}: what would be kept between two rejections."
+        caption = f"{name}: shares of runs by length, what would be kept between two rejections."
         cards.append(Card(f"Accepted runs, {title}", caption, Markup(chart)))
     return cards
 
 
 def _position_card(material: AcceptanceMaterial) -> Card:
-    lines, key = [], []
-    for style, name, text in _pictured(material):
-        points = [
-            ((one.first + one.last) / 2, one.standard.value)
-            for one in text.by_position
-            if one.tokens >= _FEWEST_TOKENS
-        ] or [((one.first + one.last) / 2, one.standard.value) for one in text.by_position]
-        lines.append(Series(name, style, points))
-        key.append((style, name))
+    lines = [
+        Series(name, style, _by_place(text, lambda one: one.standard))
+        for style, name, text in _pictured(material)
+    ]
+    return _place_card(
+        "By place in the answer",
+        "Share of tokens that the standard rule accepts, in groups of neighbouring places.",
+        lines,
+    )
+
+
+def _judged_position_card(material: AcceptanceMaterial) -> Card:
+    text = material.texts[material.main]
+    lines = [
+        Series("standard rule", "exact", _by_place(text, lambda one: one.standard)),
+        Series("standard rule or judge", "judge", _by_place(text, lambda one: one.judge)),
+    ]
+    return _place_card(
+        "By place, with the judge", f"{material.main}: share of accepted tokens.", lines
+    )
+
+
+def _by_place(
+    text: TextStatistics, rule: Callable[[PositionBin], Estimate | None]
+) -> list[tuple[float, float]]:
+    bins = [one for one in text.by_position if one.tokens >= _FEWEST_TOKENS] or text.by_position
+    shares = [((one.first + one.last) / 2, rule(one)) for one in bins]
+    return [(place, estimate.value) for place, estimate in shares if estimate is not None]
+
+
+def _place_card(title: str, caption: str, lines: list[Series]) -> Card:
     end = max(x for line in lines for x, _ in line.points)
     low = _floor(y for line in lines for _, y in line.points)
     chart = line_chart(
-        "Share of tokens that the standard rule accepts, by their place in the answer",
+        caption,
         lines,
         Axis("place in the answer", 0.0, end * 1.03, round_ticks(0.0, end)),
-        Axis("accepted", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("", low, 1.0, percent_ticks(low, 1.0)),
         dots=len(lines) <= 2,
     )
-    return Card(
-        "By place in the answer",
-        "Share of tokens that the standard rule accepts, in groups of neighbouring places.",
-        Markup(chart),
-        key,
-    )
+    return Card(title, caption, Markup(chart), [(line.style, line.name) for line in lines])
 
 
 def _rank_card(material: AcceptanceMaterial) -> Card:
@@ -258,7 +279,7 @@ def _rank_chart(title: str, lines: Sequence[Series]) -> str:
         title,
         lines,
         Axis("rank at most", -0.2, len(RANKS) - 0.8, ticks),
-        Axis("share of tokens", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("", low, 1.0, percent_ticks(low, 1.0)),
         dots=True,
     )
 

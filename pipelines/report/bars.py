@@ -53,7 +53,7 @@ def length_bars(
     total = sum(groups) or 1
     peak = max(count / total for count in groups) * 1.08
     x = Axis(axis, 0.0, len(groups) * step, round_ticks(0.0, len(groups) * step))
-    y = Axis(f"share of {of}", 0.0, peak, percent_ticks(0.0, peak))
+    y = Axis("", 0.0, peak, percent_ticks(0.0, peak))
     width = (WIDTH - LEFT - RIGHT) / len(groups)
     bars = []
     for group, count in enumerate(groups):
