@@ -9,8 +9,16 @@ from collections.abc import Mapping
 from judge_lightning.errors import UserError
 from pipelines.stage import Stage
 
-FINAL_STAGE = {"judge": "report", "court": "dataset", "pretrain": "pretrain"}
+FINAL_STAGE = {
+    "judge": "report",
+    "court": "dataset",
+    "acceptance": "report",
+    "pretrain": "pretrain",
+}
 """The stage that each pipeline exists for: everything that it needs is part of the pipeline."""
+
+_WITHOUT = {"acceptance": frozenset({"decode", "speed", "evaluate"})}
+"""What a pipeline's last stage can do without, and the pipeline does."""
 
 
 class GraphError(Exception):
@@ -72,7 +80,9 @@ def stages_of_pipeline(pipeline: str, stages: Mapping[str, Stage]) -> list[Stage
             f"there is no pipeline '{pipeline}'",
             f"choose one of: {', '.join(FINAL_STAGE)}",
         )
-    return ordered_stages(stages, FINAL_STAGE[pipeline])
+    left_out = _WITHOUT.get(pipeline, frozenset())
+    order = ordered_stages(stages, FINAL_STAGE[pipeline])
+    return [stage for stage in order if stage.name not in left_out]
 
 
 def selected_names(requested: list[str] | None, order: list[Stage]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judge_lightning.errors import UserError
+from pipelines.acceptance import stages_without_use
 from pipelines.config import RunConfig
 from pipelines.graph import selected_names
 from pipelines.stage import Stage
@@ -71,7 +72,8 @@ def make_plan(config: RunConfig, order: list[Stage], store: ArtifactStore) -> Pl
         UserError: An unknown stage is requested, or what a stage reads from outside the
             store (a data file, model weights) cannot be read.
     """
-    order = [stage for stage in order if stage.wanted(config)]
+    unused = stages_without_use(config)
+    order = [stage for stage in order if stage.wanted(config) and stage.name not in unused]
     names = selected_names(config.stages, order)
     keys: dict[str, str] = {}
     planned: list[PlannedStage] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from pipelines.config.acceptance import AcceptanceConfig, TextConfig
 from pipelines.config.court import (
     AnnotateConfig,
     ChatConfig,
@@ -29,6 +30,7 @@ from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
 from pipelines.config.running import LaunchConfig, SweepConfig, TrackingConfig
 
 __all__ = [
+    "AcceptanceConfig",
     "AnnotateConfig",
     "CalibrateConfig",
     "ChatConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "SourceConfig",
     "SpeedConfig",
     "SweepConfig",
+    "TextConfig",
     "TrackingConfig",
     "VerifierConfig",
     "register_schemas",
@@ -64,8 +67,8 @@ class RunConfig:
     stages: list[str] | None = None
     """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
     pipeline: str = "judge"
-    """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set) or ``pretrain``
-    (train the micro models)."""
+    """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set), ``acceptance``
+    (what verification accepts of any text) or ``pretrain`` (train the micro models)."""
     dry_run: bool = False
     seed: int = 0
     artifacts_dir: str = "artifacts"
@@ -81,6 +84,7 @@ class RunConfig:
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
+    acceptance: AcceptanceConfig = field(default_factory=AcceptanceConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)

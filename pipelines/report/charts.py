@@ -47,7 +47,7 @@ def line_chart(
     """Lines over a value axis, with a named vertical mark at ``mark`` (x, label)."""
     body = [_grid(x, y)]
     if mark:
-        body.append(_mark(mark, x))
+        body.append(vertical_mark(mark, x))
     for one in series:
         pixels = [(across(px, x), up(py, y)) for px, py in one.points]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in pixels)
@@ -82,7 +82,7 @@ def histogram(title: str, counts: Sequence[int], style: str, mean: float, peak: 
             f' y="{top:.1f}" width="{width * 0.84:.1f}" height="{HEIGHT - BOTTOM - top:.1f}">'
             f"<title>{tip}</title></rect>"
         )
-    return _svg(title, _grid(x, y) + "".join(bars) + _mark((mean, f"mean {mean:.1f}"), x))
+    return _svg(title, _grid(x, y) + "".join(bars) + vertical_mark((mean, f"mean {mean:.1f}"), x))
 
 
 def frame(title: str, x: Axis, y: Axis, body: str) -> str:
@@ -159,7 +159,8 @@ def _grid(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
-def _mark(mark: tuple[float, str], x: Axis) -> str:
+def vertical_mark(mark: tuple[float, str], x: Axis) -> str:
+    """A named vertical line at ``mark`` (x, label)."""
     value, label = mark
     at = across(value, x)
     right_half = at > (WIDTH + LEFT) / 2

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from evals.decoders import HEADLINE, is_speculative
 from pipelines.report import promise, wording
+from pipelines.report.acceptance import AcceptanceMaterial
+from pipelines.report.acceptance_section import acceptance_section
 from pipelines.report.cards import Card, style_of
 from pipelines.report.charts import (
     Axis,
@@ -24,6 +21,7 @@ from pipelines.report.charts import (
     percent_ticks,
 )
 from pipelines.report.material import Material
+from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.token_view import LEGEND, show_answer
 
@@ -43,12 +41,14 @@ class BlockRow:
     parts: list[int]
 
 
-def render_html(material: Material) -> str:
+def render_html(material: Material, acceptance: AcceptanceMaterial | None = None) -> str:
     """The whole page. Everything that a model or a prompt wrote is escaped."""
     rows = material.headline
     blocks = _blocks(material)
-    return _template().render(
-        css=Markup(_file("report.css")),
+    return render_page(
+        "report.html.j2",
+        css=styles("report.css", *(["acceptance.css"] if acceptance else [])),
+        acceptance=acceptance_section(acceptance) if acceptance else None,
         identity=material.identity,
         prompts=rows["target"].prompts,
         proposals=material.identity.proposals,
@@ -64,7 +64,7 @@ def render_html(material: Material) -> str:
         speed_note=wording.speed_note(material),
         names={name: material.identity.name_of(name) for name in rows},
         short_names={name: SHORT_NAMES.get(name, name) for name in rows},
-        styles={name: style_of(name) for name in rows},
+        row_styles={name: style_of(name) for name in rows},
         speculative=[name for name in rows if is_speculative(name)],
         rules=rules_section(material),
         agreement=wording.agreement(material),
@@ -84,14 +84,7 @@ def render_html(material: Material) -> str:
         judge_cards=[_layer_curve(material), _operating_curve(material)],
         answers=[show_answer(example) for example in material.examples],
         legend=LEGEND,
-        manifests=material.manifests,
-        size=_size,
-        commands=_commands(material),
-        origin=_origin(material),
-        stage_settings={
-            stage: json.dumps(manifest.settings, indent=2, sort_keys=True, ensure_ascii=False)
-            for stage, manifest in material.manifests.items()
-        },
+        **provenance(material.manifests, "decode", _commands(material)),
     )
 
 
@@ -198,38 +191,3 @@ def _commands(material: Material) -> str:
             f"python -m pipelines.artifacts show {key[:12]}   # where its folder judge/ is",
         )
     )
-
-
-def _origin(material: Material) -> str:
-    origin = material.manifests["decode"].origin
-    packages = origin.get("packages") or {}
-    parts = [
-        f"commit {origin['git_commit'][:12]}" if origin.get("git_commit") else "",
-        "with uncommitted changes" if origin.get("git_changed") else "",
-        f"{origin['cpus']} CPU cores" if origin.get("cpus") else "",
-        str(origin.get("platform") or ""),
-        *(f"{name} {packages[name]}" for name in ("torch", "transformers") if name in packages),
-    ]
-    known = ", ".join(part for part in parts if part)
-    return f"Decoded with {known}." if known else ""
-
-
-def _size(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_file("report.html.j2"))
-
-
-def _file(name: str) -> str:
-    return resources.files("pipelines.report").joinpath(name).read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from markupsafe import Markup
 
@@ -12,6 +11,7 @@ from evals.pareto import RulePoint
 from pipelines.report.cards import Card
 from pipelines.report.charts import Axis, percent_ticks, round_ticks
 from pipelines.report.material import Material
+from pipelines.report.page import packaged_text
 from pipelines.report.scatter import Dot, scatter_chart
 from pipelines.report.wording import percent
 
@@ -74,7 +74,7 @@ def rules_section(material: Material) -> RulesSection | None:
 
 def pareto_picture(material: Material) -> str:
     """The first picture as an SVG file of its own, with its colours in it."""
-    css = resources.files("pipelines.report").joinpath("report.css").read_text(encoding="utf-8")
+    css = packaged_text("report.css")
     theme = css[: css.index("* {")] + "\n".join(
         line for line in css.splitlines() if line.startswith(".chart")
     )

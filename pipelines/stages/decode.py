@@ -45,7 +45,7 @@ class Decode(Stage):
             "temperature": config.engine.temperature,
             "seed": config.seed,
             "shard_size": config.engine.shard_size,
-            "judge": _judge_digest(config.engine.judge_path),
+            "judge": judge_digest(config.engine.judge_path),
         }
 
     def validate(self, config: RunConfig) -> None:
@@ -258,7 +258,12 @@ def _load_head(folder: Path, target: str) -> Any:
     return JudgeHead.from_pretrained(folder, expected_target=target)
 
 
-def _judge_digest(path: str | None) -> str | None:
+def judge_digest(path: str | None) -> str | None:
+    """Identifies a judge's folder by its content; None where none is given.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     if path is None:
         return None
     digest = hashlib.sha256()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.acceptance import describe_text, labelling_settings
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of, draft_length_setting
 from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import used_rules
 from pipelines.stand_in import describe_stand_in, timed_run
+
+if TYPE_CHECKING:
+    from pipelines.report.acceptance import AcceptanceMaterial
 
 
 class Report(Stage):
@@ -20,11 +24,12 @@ class Report(Stage):
     version = 4
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
-        *("decode", "speed", "evaluate"),
+        *("decode", "speed", "evaluate", "acceptance"),
     )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         timed = timed_run(config)
+        texts = _texts_settings(config)
         return {
             "exp": config.exp,
             "pair": config.pair.name,
@@ -36,9 +41,29 @@ class Report(Stage):
             "temperature": config.engine.temperature,
             "decoders": list(config.verifier.decoders),
             "rules": used_rules(config),
+            **({"acceptance": texts} if texts else {}),
         }
 
     def run(self, context: StageContext) -> None:
+        acceptance = _read_acceptance(context)
+        if acceptance is None or "decode" in context.inputs:
+            files, summary = self._judge_report(context, acceptance)
+        else:
+            files, summary = self._acceptance_report(context, acceptance)
+        files["summary.json"] = json.dumps(summary, indent=2) + "\n"
+        for name, text in files.items():
+            (context.work / name).write_text(text, encoding="utf-8")
+        context.volatile.update(files)
+        for section in ("verdict", "judge", "speed", "decode", "evaluate", "acceptance"):
+            for name, value in _numbers(section, summary.get(section)):
+                context.recorder.metric(name, value)
+
+    def _judge_report(
+        self, context: StageContext, acceptance: AcceptanceMaterial | None
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """The files beside the summary, and the summary, of a run that decodes."""
+        from pipelines.report.acceptance import summarise_acceptance
+        from pipelines.report.acceptance_page import render_acceptance_terminal
         from pipelines.report.html import render_html
         from pipelines.report.material import Identity, read_material
         from pipelines.report.rules import pareto_picture
@@ -46,6 +71,7 @@ class Report(Stage):
         from pipelines.report.terminal import render_terminal
 
         settings = self.settings(context.config)
+        settings.pop("acceptance", None)
         length = draft_length_of(context.config.engine)
         identity = Identity(
             **{
@@ -58,18 +84,59 @@ class Report(Stage):
         material = read_material(identity, context.inputs)
         summary = summarise(material)
         files = {
-            "summary.json": json.dumps(summary, indent=2) + "\n",
-            "report.html": render_html(material),
+            "report.html": render_html(material, acceptance),
             "terminal.txt": render_terminal(material),
         }
+        if acceptance is not None:
+            summary["acceptance"] = summarise_acceptance(acceptance)
+            files["terminal.txt"] += render_acceptance_terminal(acceptance)
         if material.pareto:
             files["pareto.svg"] = pareto_picture(material)
-        for name, text in files.items():
-            (context.work / name).write_text(text, encoding="utf-8")
-        context.volatile.update(files)
-        for section in ("verdict", "judge", "speed", "decode", "evaluate"):
-            for name, value in _numbers(section, summary[section]):
-                context.recorder.metric(name, value)
+        return files, summary
+
+    def _acceptance_report(
+        self, context: StageContext, acceptance: AcceptanceMaterial
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """The same of a run that offers texts to its target and decodes nothing."""
+        from pipelines.manifest import Manifest
+        from pipelines.report.acceptance_page import (
+            AcceptanceRun,
+            render_acceptance_page,
+            render_acceptance_terminal,
+            summarise_run,
+        )
+
+        pair = context.config.pair
+        manifests = {stage: Manifest.read(folder) for stage, folder in context.inputs.items()}
+        run = AcceptanceRun(context.config.exp, pair.name, describe_stand_in(pair), manifests)
+        files = {
+            "report.html": render_acceptance_page(run, acceptance),
+            "terminal.txt": render_acceptance_terminal(acceptance),
+        }
+        return files, summarise_run(run, acceptance)
+
+
+def _texts_settings(config: RunConfig) -> dict[str, Any] | None:
+    """What is said of the texts; their order is that of the report. None where there is none."""
+    acceptance = config.acceptance
+    if not acceptance.texts:
+        return None
+    return {
+        "texts": [[name, describe_text(name, text)] for name, text in acceptance.texts.items()],
+        "draft_length": acceptance.draft_length,
+        "annotator": config.annotate.name if labelling_settings(config) is not None else None,
+    }
+
+
+def _read_acceptance(context: StageContext) -> AcceptanceMaterial | None:
+    if "acceptance" not in context.inputs:
+        return None
+    from pipelines.report.acceptance import AcceptanceIdentity, read_acceptance
+
+    settings = _texts_settings(context.config)
+    assert settings is not None, "the stage is wanted for its texts"
+    identity = AcceptanceIdentity(**{**settings, "texts": dict(settings["texts"])})
+    return read_acceptance(identity, context.inputs["acceptance"])
 
 
 def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

@@ -75,12 +75,13 @@ class TextAuthor:
             for number, raw in enumerate(file, start=1):
                 line, start = _Line(number, start), start + len(raw)
                 try:
-                    digest, answers = self._read(raw)
-                except _UnreadableError as error:
+                    prompt, answers = self._read(raw)
+                except UnreadableLineError as error:
                     place = f"{self._path.name}:{number}"
                     shown = raw[:2000].decode("utf-8", errors="backslashreplace")
                     yield Rejected(place, error.reason, error.detail, shown)
                     continue
+                digest = prompt_digest(prompt)
                 if digest in asked:
                     self._lines_of.setdefault(digest, []).append(line)
                     self.matched += len(answers)
@@ -106,27 +107,31 @@ class TextAuthor:
                             drafts.written.append(draft)
         return drafts
 
-    def _read(self, raw: bytes) -> tuple[bytes, list[str]]:
-        """Whose prompt a line is about, and the answers in it.
+    def _read(self, raw: bytes) -> tuple[str, list[str]]:
+        return read_line(raw, self._prompt_field, self._answer_field)
 
-        Raises:
-            _UnreadableError: It is malformed.
-        """
-        try:
-            row = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise _UnreadableError("not UTF-8", str(error)) from None
-        except (ValueError, RecursionError) as error:
-            raise _UnreadableError("not JSON", str(error)) from None
-        if not isinstance(row, dict):
-            raise _UnreadableError("not JSON", "no JSON object")
-        prompts = texts_at(row, self._prompt_field)
-        if not prompts or not prompts[0].strip():
-            raise _UnreadableError("field missing", f"{self._prompt_field!r} among {sorted(row)}")
-        answers = texts_at(row, self._answer_field)
-        if not answers:
-            raise _UnreadableError("field missing", f"{self._answer_field!r} among {sorted(row)}")
-        return prompt_digest(prompts[0]), answers
+
+def read_line(raw: bytes, prompt_field: str, answer_field: str) -> tuple[str, list[str]]:
+    """The prompt's text that a line is about, and the answers in it.
+
+    Raises:
+        UnreadableLineError: It is malformed.
+    """
+    try:
+        row = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UnreadableLineError("not UTF-8", str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise UnreadableLineError("not JSON", str(error)) from None
+    if not isinstance(row, dict):
+        raise UnreadableLineError("not JSON", "no JSON object")
+    prompts = texts_at(row, prompt_field)
+    if not prompts or not prompts[0].strip():
+        raise UnreadableLineError("field missing", f"{prompt_field!r} among {sorted(row)}")
+    answers = texts_at(row, answer_field)
+    if not answers:
+        raise UnreadableLineError("field missing", f"{answer_field!r} among {sorted(row)}")
+    return prompts[0], answers
 
 
 def prompt_digest(text: str) -> bytes:
@@ -157,7 +162,9 @@ class _Line:
 
 
 @dataclass
-class _UnreadableError(Exception):
+class UnreadableLineError(Exception):
+    """A line that answers nothing: a short phrase that can be counted, and the particulars."""
+
     reason: str
     detail: str = field(default="")
 
