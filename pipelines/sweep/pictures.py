@@ -124,11 +124,11 @@ def _scatter(rows: Sequence[Row], family: str) -> Card:
     targets = {round(row.families[family].target, 6) for row in rows}
     levels = [(value, "target alone") for value in sorted(targets)]
     low = max(0.0, min([dot.low for dot in dots] + [level for level, _ in levels]) - 0.03)
-    most = max(dot.x for dot in dots) * 1.08 or 1.0
+    least, most = _around([dot.x for dot in dots])
     chart = scatter_chart(
         f"Right {family} answers against draft tokens kept, job by job",
         dots,
-        Axis("draft tokens accepted in a cycle", 0.0, most, round_ticks(0.0, most)),
+        Axis("draft tokens accepted in a cycle", least, most, round_ticks(least, most)),
         Axis("right answers", low, 1.0, percent_ticks(low, 1.0)),
         levels,
         joined=False,
@@ -139,6 +139,13 @@ def _scatter(rows: Sequence[Row], family: str) -> Card:
         Markup(chart),
         [("judge", "with the judge")],
     )
+
+
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """A range with some room; from 0 on where the values are far apart."""
+    low, high = min(values), max(values)
+    room = max((high - low) * 0.15, high * 0.02, 0.1)
+    return (0.0 if low < high / 2 else low - room), high + room
 
 
 def _numeric_axis(sweep: Sweep, rows: Sequence[Row]) -> tuple[str, list[float]] | None:

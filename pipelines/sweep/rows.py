@@ -50,6 +50,7 @@ class Row:
         values: What told the job apart, in the order of the sweep's axes.
         failed: Why there are no numbers; None for a job that is done.
         families: By family, those that the sweep shows.
+        recall: Share of held-out mistakes that the judge rejects at its threshold.
         speedup: Of the decoder in question over the target alone.
     """
 
@@ -63,6 +64,7 @@ class Row:
     auroc: float | None = None
     average_precision: float | None = None
     threshold: float | None = None
+    recall: float | None = None
     tuples: int | None = None
     speedup: float | None = None
     stand_in: bool = False
@@ -146,6 +148,7 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
         auroc=judge.get("auroc"),
         average_precision=judge.get("average_precision"),
         threshold=judge.get("threshold"),
+        recall=judge.get("recall"),
         tuples=None if tuples is None else int(tuples),
         speedup=summary["decode"].get(decoder, {}).get("speedup"),
         stand_in=bool(summary.get("stand_in")) or bool(summary["speed"]["stand_in"]),

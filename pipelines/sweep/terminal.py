@@ -35,6 +35,7 @@ def _table(sweep: Sweep) -> Table:
     for label in sweep.axes:
         table.add_column(label)
     table.add_column("AUROC", justify="right")
+    table.add_column("mistakes\nrejected", justify="right")
     several = len(sweep.families) > 1
     for family in sweep.families:
         of = f"\n{family}" if several else ""
@@ -43,6 +44,7 @@ def _table(sweep: Sweep) -> Table:
     for row in sweep.done:
         cells = [str(row.number), *(show_value(value) for value in row.values)]
         cells.append("-" if row.auroc is None else f"{row.auroc:.3f}")
+        cells.append("-" if row.recall is None else f"{row.recall:.1%}")
         for family in sweep.families:
             cells += _family_cells(row, family)
         table.add_row(*cells)
