@@ -247,10 +247,12 @@ def fit_shift(folder: Path, layer: int) -> ShiftReference | None:
     variance = variance.clamp_min(max(1e-6 * float(variance.mean()), 1e-12))
     rank = min(math.ceil((len(held_out) + 1) * (1 - FLAGGED) - 1e-9), len(held_out))
     plain = ShiftReference(mean.float(), variance.float(), math.inf, rank, len(held_out))
+    usual, excess_scale = _drafts_scale(plain, surprisal)
     reference = replace(
         plain,
         distance_scale=_exceeded(plain.distances(torch.stack(sample))),
-        **_drafts_scale(plain, surprisal),
+        usual=usual,
+        excess_scale=excess_scale,
     )
     scores = [
         reference.score(
@@ -268,12 +270,13 @@ def _exceeded(values: Tensor) -> float:
     return max(float(ordered[math.ceil(len(ordered) * (1 - FLAGGED)) - 1]), 1e-6)
 
 
-def _drafts_scale(plain: ShiftReference, surprisal: list[Tensor]) -> dict[str, float]:
+def _drafts_scale(plain: ShiftReference, surprisal: list[Tensor]) -> tuple[float, float]:
+    """``usual`` and ``excess_scale`` from each training answer's surprisals."""
     if not surprisal:
-        return {}
-    usual = replace(plain, usual=_exceeded(torch.cat(surprisal)))
-    excess = torch.stack([usual.excess(tokens).mean() for tokens in surprisal])
-    return {"usual": usual.usual, "excess_scale": _exceeded(excess)}
+        return plain.usual, plain.excess_scale
+    scored = replace(plain, usual=_exceeded(torch.cat(surprisal)))
+    excess = torch.stack([scored.excess(tokens).mean() for tokens in surprisal])
+    return scored.usual, _exceeded(excess)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def chosen_rule(calibrate: CalibrateConfig) -> str:
 
 
 def certifies_answers(calibrate: CalibrateConfig) -> bool:
-    """Whether the threshold comes from whole answers, which the stage certify decodes."""
+    """Whether the threshold comes from whole answers, which the stage trials decodes."""
     return chosen_rule(calibrate) == "risk" and calibrate.risk == "answers"
 
 
@@ -53,6 +53,15 @@ def check_risk(calibrate: CalibrateConfig) -> None:
             "give a share, calibrate.alpha=0.02 say",
         )
     check_levels(calibrate.alpha, calibrate.epsilon)
+
+
+def check_levels_fit(calibrate: CalibrateConfig, prompts: int) -> None:
+    """Raises UserError where so many calibration prompts cannot promise what is asked for."""
+    from judge_lightning.guarantee import too_few, trials_needed
+
+    assert calibrate.alpha is not None, "nothing is promised"
+    if prompts < trials_needed(calibrate.alpha, calibrate.epsilon):
+        raise too_few(prompts, calibrate.alpha, calibrate.epsilon)
 
 
 def check_whose_judge(config: RunConfig) -> None:

@@ -47,6 +47,6 @@ class CalibrateConfig:
     epsilon: float = 0.05
     risk: str = "mistakes"
     """Whose share is bounded: ``mistakes`` that the judge keeps, or ``answers`` that turn from
-    right to wrong, for which the calibration prompts are decoded (the stage certify)."""
+    right to wrong, for which the calibration prompts are decoded (the stage trials)."""
     thresholds: list[float] = field(default_factory=lambda: [0.99, 0.95, 0.9, 0.8, 0.65, 0.5])
-    """What is tried for ``answers``, the strictest first, until one turns too many wrong."""
+    """What is decoded for ``answers``; tested from the strictest on, up to one that fails."""

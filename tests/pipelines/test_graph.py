@@ -106,6 +106,7 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "embed",
         "train",
         "calibrate",
+        "trials",
         "certify",
         "decode",
         "speed",
