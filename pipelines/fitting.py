@@ -137,15 +137,14 @@ def _changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
         same = change("no stand-in for the speed, as the report will say", *free)
         own = replace(same.config, speed=SpeedConfig(name="none"))
         yield replace(same, settings=(*same.settings, "speed=none"), config=own)
-    rows = max(config.mine.batch_size, config.embed.batch_size)
+    batches = {"mine": config.mine.batch_size, "embed": config.embed.batch_size}
+    if config.acceptance.texts:
+        batches["acceptance"] = config.acceptance.batch_size
+    rows = max(batches.values())
     smaller: list[tuple[str, object]] = []
     while rows > 1:
         rows //= 2
-        smaller = [
-            (f"{stage}.batch_size", rows)
-            for stage, now in (("mine", config.mine), ("embed", config.embed))
-            if now.batch_size > rows
-        ]
+        smaller = [(f"{stage}.batch_size", rows) for stage, now in batches.items() if now > rows]
         yield change("smaller batches, same results", *free, *smaller)
     for share in (2, 4):
         lengths = [

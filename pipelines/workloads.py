@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from judge_lightning.models.memory_plan import MemoryPlan, SizedModel, Workload
     from judge_lightning.models.size import ModelSize
 
-LOADING_STAGES = frozenset({"mine", "embed", "baseline", "decode", "speed", "evaluate"})
+LOADING_STAGES = frozenset(
+    {"mine", "embed", "baseline", "decode", "speed", "evaluate", "acceptance", "trials"}
+)
 """The stages that load a model of the pair."""
 
 
@@ -52,7 +54,9 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
                 plans.append(plan_memory(_mine(config, role, seed_of(model)), machine))
     if "embed" in stages:
         plans.append(plan_memory(_embed(config), machine))
-    if {"baseline", "decode", "evaluate"}.intersection(stages):
+    if "acceptance" in stages and config.acceptance.texts:
+        plans.append(plan_memory(_acceptance(config), machine))
+    if {"baseline", "trials", "decode", "evaluate"}.intersection(stages):
         plans.append(_plan_decoding(config, machine, "decode"))
     timed = timed_run(config)
     if "speed" in stages and timed is not None:
@@ -101,6 +105,24 @@ def _embed(config: RunConfig) -> Workload:
         prompt=config.launch.prompt_tokens + config.mine.max_new_tokens,
         keeps_all_layers=True,
         host_bytes=config.embed.shard_tokens * numbers * DTYPE_BYTES.get(config.embed.dtype, 4),
+    )
+
+
+def _acceptance(config: RunConfig) -> Workload:
+    """Whole answers behind their prompts, with the logits of as many as have room."""
+    from judge_lightning.models.memory_plan import Workload
+    from judge_lightning.teacher_forcing import LOGIT_BYTES
+
+    target = _sized(seed_of(config.pair.target))
+    answer = config.mine.max_new_tokens
+    row = target.size.shape.vocabulary * target.size.shape.number * answer
+    rows = config.acceptance.batch_size
+    return Workload(
+        "acceptance",
+        {"target": target},
+        rows=rows,
+        prompt=config.launch.prompt_tokens + answer,
+        logits=max(row, min(rows * row, LOGIT_BYTES)),
     )
 
 

@@ -46,6 +46,7 @@ class Workload:
         new_tokens: Tokens that are written after it; 0: nothing is written and no cache kept.
         draft_length: M, tokens that the target reads at once; 0: it reads one.
         keeps_all_layers: The states of all layers are kept, for the embeddings.
+        logits: Bytes of logits that are kept though nothing is written.
         host_bytes: What is gathered in the host's memory meanwhile.
         copies: Processes that hold the same on the same device (only in the host's memory).
     """
@@ -57,6 +58,7 @@ class Workload:
     new_tokens: int = 0
     draft_length: int = 0
     keeps_all_layers: bool = False
+    logits: int = 0
     host_bytes: int = 0
     copies: int = 1
 
@@ -212,7 +214,7 @@ def _activations(size: ModelSize, workload: Workload, has_blocks: bool, has_head
     kept = workload.draft_length + 1 if workload.new_tokens else 0
     block = block_bytes(size.shape, workload.rows, tokens, _context(size, workload))
     logits = logit_bytes(size.shape, workload.rows, tokens, kept)
-    return block * has_blocks + logits * has_head
+    return block * has_blocks + (logits + workload.logits) * has_head
 
 
 def _embeddings(size: ModelSize, workload: Workload, blocks: int) -> int:

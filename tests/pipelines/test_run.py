@@ -254,7 +254,11 @@ def test_every_experiment_composes_into_a_typed_config(experiment: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = typed_config(compose("config", [f"+exp={experiment}"]))
     assert config.exp == experiment
-    others = {"micro_pretrain": "pretrain", "gsm8k_court": "court"}
+    others = {
+        "micro_pretrain": "pretrain",
+        "gsm8k_court": "court",
+        "acceptance_analysis": "acceptance",
+    }
     assert config.pipeline == others.get(experiment, "judge")
 
 
