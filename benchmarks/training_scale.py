@@ -40,9 +40,14 @@ class Paper:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: wall-clock seconds from the first read to the last epoch, peak bytes."""
+    """One training from its first read to its last epoch: wall-clock and processor seconds.
+
+    ``peak`` is of resident bytes, ``load`` the machine's at the end. Beside other work, with one
+    thread and one process, the processor's seconds are what a quiet machine's clock would show.
+    """
 
     seconds: float
+    processor_seconds: float
     epochs: int
     best_epoch: int
     auroc: float
@@ -60,16 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append(_measure(data, settings, given.folder, given.processes))
     print_table(
         "Training at scale",
-        ["tokens", "width", "layers", "epochs", "best", "time", "peak memory",
+        ["tokens", "width", "layers", "epochs", "best", "time", "processor", "peak memory",
          "AUROC", "class means", "ceiling"],
         [_row(row) for row in rows],
     )  # fmt: skip
     note(
         f"stops after {settings.patience} epochs that are not better, {settings.max_epochs} at most"
     )
-    note(
-        "class means, ceiling: AUROC of the train split's class means, of the true direction"
-    )
+    note("class means, ceiling: AUROC of the train split's class means, of the true direction")
     save("training_scale", {"settings": asdict(settings), "rows": rows}, given.out)
 
 
@@ -120,7 +123,7 @@ def _train(folder: Path, settings: Paper, processes: int, threads: int) -> Train
     torch.set_num_threads(threads)
     begun: list[int] = []
     with tempfile.TemporaryDirectory() as checkpoints:
-        clock = time.perf_counter()
+        clock, processor = time.perf_counter(), time.process_time()
         module = train_heads(
             folder,
             Path(checkpoints),
@@ -129,9 +132,18 @@ def _train(folder: Path, settings: Paper, processes: int, threads: int) -> Train
             on_epoch=begun.append,
         )
         seconds = time.perf_counter() - clock
+        processor_seconds = time.process_time() - processor
     score = module.scores()[0]
     peak = peak_bytes(torch.device("cpu"))
-    return Trained(seconds, len(begun), score.epoch + 1, score.auroc, peak, os.getloadavg()[0])
+    return Trained(
+        seconds,
+        processor_seconds,
+        len(begun),
+        score.epoch + 1,
+        score.auroc,
+        peak,
+        os.getloadavg()[0],
+    )
 
 
 def _row(row: dict[str, Any]) -> list[str]:
@@ -142,6 +154,7 @@ def _row(row: dict[str, Any]) -> list[str]:
         str(row["epochs"]),
         str(row["best_epoch"]),
         f"{row['seconds']:.1f} s",
+        f"{row['processor_seconds']:.1f} s",
         "not known" if row["peak"] is None else f"{row['peak'] / 2**20:,.0f} MiB",
         *(f"{row[name]:.4f}" for name in ("auroc", "class_means", "ceiling")),
     ]
