@@ -210,6 +210,7 @@ def test_the_chain_ends_in_a_judge_for_this_target(court: Path, config: RunConfi
         (calibrate.STAGE, "judge.layer", -3),
         (train.STAGE, "judge.lr", 0.0),
         (train.STAGE, "judge.threshold", 1.5),
+        (train.STAGE, "judge.processes", 0),
         (embed.STAGE, "embed.dtype", "int4"),
         (annotate.STAGE, "annotate.name", "intuition"),
         (annotate.STAGE, "annotate.after_mistake", "maybe"),
@@ -240,7 +241,12 @@ def test_a_wrong_value_is_refused_before_any_work(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("mine.batch_size", 7), ("embed.batch_size", 7), ("engine.device", "cuda")],
+    [
+        ("mine.batch_size", 7),
+        ("embed.batch_size", 7),
+        ("judge.processes", 2),
+        ("engine.device", "cuda"),
+    ],
 )
 def test_what_cannot_change_a_result_is_in_no_settings(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
