@@ -22,6 +22,7 @@ from pipelines.stages.pretrain import STAGE
     [
         ("target", 0.97, 1.0),
         ("target_small", 0.85, 1.0),
+        ("draft_large", 0.80, 0.97),
         ("draft", 0.55, 0.80),
         ("draft_small", 0.0, 0.55),
     ],
