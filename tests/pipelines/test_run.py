@@ -229,8 +229,44 @@ def test_a_multirun_makes_one_folder_per_job_and_goes_on_behind_a_failure(
     assert answer.err.count("no stage 'nope'") == 1
     (multirun,) = (tmp_path / "outputs" / "quickstart").iterdir()
     assert multirun.name.startswith("multirun-")
-    assert [path.name for path in multirun.iterdir()] == ["1"]
+    assert sorted(path.name for path in multirun.iterdir()) == ["1", "report.html", "summary.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "outputs"]
+
+
+def test_a_multirun_ends_in_a_page_and_latest_points_to_it(
+    tiny_command: Command, tmp_path: Path
+) -> None:
+    answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1,2")
+    assert answer.status == 0
+    assert "2 of 2 jobs" in answer.out
+    (multirun,) = (tmp_path / "outputs" / "quickstart").iterdir()
+    assert (tmp_path / "outputs" / "latest").resolve() == multirun.resolve()
+    summary = json.loads((multirun / "summary.json").read_text())
+    assert [job["values"] for job in summary["jobs"]] == [{"judge.lr": 1.0}, {"judge.lr": 2.0}]
+
+
+def test_a_multirun_started_again_repeats_no_finished_job(
+    tiny_command: Command, tiny: Any, tmp_path: Path
+) -> None:
+    jobs = ("-m", "+exp=quickstart", "data.seed=1,2")
+    tiny.numbers.fail_before = 1
+    assert tiny_command(*jobs[:2], "data.seed=2").status == 1
+    tiny.numbers.fail_before = None
+    tiny_command("+exp=quickstart", "data.seed=1")
+    tiny.numbers.shards_written.clear()
+    answer = tiny_command(*jobs)
+    assert answer.status == 0
+    assert tiny.numbers.shards_written == ["shard-1.txt", "shard-2.txt"], "the second job's rest"
+
+
+def test_a_job_that_failed_is_named_on_the_sweeps_page(
+    tiny_command: Command, tiny: Any, tmp_path: Path
+) -> None:
+    tiny.numbers.fail_before = 1
+    answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1,2")
+    assert answer.status == 1
+    assert "0 of 2 jobs" in answer.out
+    assert "job 1: stage numbers failed: RuntimeError: the machine burns" in answer.out
 
 
 def test_a_dry_run_shows_keys_and_states_and_leaves_nothing(
@@ -324,7 +360,7 @@ def test_an_interrupt_of_the_process_group_is_one_line_as_well(tmp_path: Path) -
     script.write_text(
         "import signal, sys\n"
         "from pipelines import run\n"
-        "def wait(composed, started):\n"
+        "def wait(composed, started, multiruns):\n"
         "    print('waiting', flush=True)\n"
         "    signal.pause()\n"
         "run.run = wait\n"
