@@ -111,12 +111,19 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "decode",
         "speed",
         "evaluate",
+        "acceptance",
         "report",
     ]
 
 
+def test_the_acceptance_pipeline_decodes_nothing() -> None:
+    order = [stage.name for stage in stages_of_pipeline("acceptance", discover_stages())]
+    assert not {"decode", "speed", "evaluate"} & set(order)
+    assert order[-2:] == ["acceptance", "report"]
+
+
 def test_an_unknown_pipeline_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="judge, court, pretrain"):
+    with pytest.raises(UserError, match="judge, court, acceptance, pretrain"):
         stages_of_pipeline("train", {})
 
 
