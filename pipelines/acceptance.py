@@ -18,7 +18,7 @@ KINDS = ("drafter", "paraphrase", "reference", "jsonl")
 FILE, RUN = "file", "run"
 """Whose prompts a JSON Lines text answers: its own, or the run's."""
 _NAME = re.compile(r"\w[\w.-]*")
-_JUDGE_STAGES = frozenset({"annotate", "dataset", "embed", "train", "calibrate", "certify"})
+_JUDGE_STAGES = ("annotate", "dataset", "embed", "train", "calibrate", "trials", "certify")
 
 
 def stages_without_use(config: RunConfig) -> frozenset[str]:

@@ -43,8 +43,12 @@ def discover_stages(package: str = "pipelines.stages") -> dict[str, Stage]:
     return stages
 
 
-def ordered_stages(stages: Mapping[str, Stage], final: str) -> list[Stage]:
+def ordered_stages(
+    stages: Mapping[str, Stage], final: str, without: frozenset[str] = frozenset()
+) -> list[Stage]:
     """``final`` and all that it needs, every stage after the ones that it reads.
+
+    What is needed by nothing but the stages ``without`` is left out with them.
 
     Raises:
         GraphError: A stage reads one that does not exist, or itself in a circle.
@@ -60,7 +64,8 @@ def ordered_stages(stages: Mapping[str, Stage], final: str) -> list[Stage]:
         if name not in stages:
             raise GraphError(f"{path[-1] if path else 'the pipeline'} needs {name}: no such stage")
         for read in stages[name].reads:
-            visit(read, (*path, name))
+            if read not in without:
+                visit(read, (*path, name))
         finished.add(name)
         order.append(stages[name])
 
@@ -80,9 +85,8 @@ def stages_of_pipeline(pipeline: str, stages: Mapping[str, Stage]) -> list[Stage
             f"there is no pipeline '{pipeline}'",
             f"choose one of: {', '.join(FINAL_STAGE)}",
         )
-    left_out = _WITHOUT.get(pipeline, frozenset())
-    order = ordered_stages(stages, FINAL_STAGE[pipeline])
-    return [stage for stage in order if stage.name not in left_out]
+    without = _WITHOUT.get(pipeline, frozenset())
+    return ordered_stages(stages, FINAL_STAGE[pipeline], without)
 
 
 def selected_names(requested: list[str] | None, order: list[Stage]) -> list[str]:

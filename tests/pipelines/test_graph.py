@@ -61,6 +61,12 @@ def test_what_the_final_stage_does_not_need_is_left_out() -> None:
     assert [stage.name for stage in ordered_stages(graph, "report")] == ["mine", "report"]
 
 
+def test_what_is_needed_by_nothing_but_a_stage_that_is_left_out_goes_with_it() -> None:
+    graph = stages(report="decode mine", decode="baseline mine", baseline="mine", mine="")
+    order = ordered_stages(graph, "report", without=frozenset({"decode"}))
+    assert [stage.name for stage in order] == ["mine", "report"]
+
+
 def test_a_circle_is_refused_and_named() -> None:
     with pytest.raises(GraphError, match="a -> b -> a"):
         ordered_stages(stages(a="b", b="a"), "a")
@@ -108,15 +114,23 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "calibrate",
         "trials",
         "certify",
+        "baseline",
         "decode",
         "speed",
         "evaluate",
+        "acceptance",
         "report",
     ]
 
 
+def test_the_acceptance_pipeline_decodes_nothing() -> None:
+    order = [stage.name for stage in stages_of_pipeline("acceptance", discover_stages())]
+    assert not {"baseline", "decode", "speed", "evaluate"} & set(order)
+    assert order[-2:] == ["acceptance", "report"]
+
+
 def test_an_unknown_pipeline_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="judge, court, pretrain"):
+    with pytest.raises(UserError, match="judge, court, acceptance, pretrain"):
         stages_of_pipeline("train", {})
 
 
