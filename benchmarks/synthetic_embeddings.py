@@ -49,7 +49,7 @@ class Synthetic:
         step = self.separation * direction / direction.norm(dim=1, keepdim=True)
         mean = torch.randn(self.layers, self.width, generator=generator)
         scale = 0.5 + torch.rand(self.layers, self.width, generator=generator)
-        shards = []
+        shards: list[Shard] = []
         for split, count in (("train", self.tokens), ("validation", max(1, self.tokens // 5))):
             for first in range(0, count, self.shard_tokens):
                 tokens = min(self.shard_tokens, count - first)
