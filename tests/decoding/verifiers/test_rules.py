@@ -186,7 +186,7 @@ def test_all_of_keeps_what_every_rule_keeps() -> None:
     embeddings = torch.tensor([[0.5, 0.0], [-3.0, 0.0], [0.5, 0.0]])
     both = all_of(TopK(2), JudgeAlone(head(), 0.6))
     assert kept(both, embeddings=embeddings) == 1
-    assert both.layer == 0
+    assert both.layers == (0,)
 
 
 def test_rules_are_made_from_a_configuration() -> None:
