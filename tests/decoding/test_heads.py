@@ -34,7 +34,7 @@ def head(kind: str) -> JudgeHead:
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    return made
+    return made.requires_grad_(False)
 
 
 def states(model: PreTrainedModel, ids: list[int]) -> tuple[Tensor, Tensor]:
