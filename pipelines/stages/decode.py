@@ -159,11 +159,7 @@ def used_rules(config: RunConfig) -> dict[str, Any]:
 
 def decoders_reading_draft(config: RunConfig) -> list[str]:
     """The run's decoders that read the draft's states, or its probabilities when greedy too."""
-    from evals.decoders import needing_judge
-
-    judged: list[str] = []
-    if decodes_with_draft_states(config):
-        judged = needing_judge(config.verifier.decoders, config.verifier.rules)
+    judged = judged_decoders(config) if decodes_with_draft_states(config) else []
     return list(dict.fromkeys([*judged, *_reading_probabilities(config)]))
 
 

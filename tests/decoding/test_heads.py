@@ -116,8 +116,9 @@ def test_a_shift_is_watched_at_the_last_layer_that_is_read(llama: Models, prompt
     ids = prompt[0].tolist() + trace.cycles[0].proposed
     kept = states(llama[0], ids)[1][prompt.shape[1] :, 1]
     (only,) = [cycle for cycle in trace.cycles if cycle.accepted]
-    expected = float(reference.scores(kept[: only.accepted].mean(0)))
-    assert trace.shift == pytest.approx(expected, rel=1e-4)
+    expected = float(reference.distances(kept[: only.accepted].mean(0)))
+    assert trace.shift is not None
+    assert trace.shift.prompts == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.skipif(compiler_problem() is not None, reason="needs a C++ compiler")
