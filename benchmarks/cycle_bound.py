@@ -172,6 +172,7 @@ class ProbedSpeculation:
         self._costs = engine.costs
         self._clock = engine.clock
         self.tokens: Tensor = inner.tokens
+        self.draft_states = inner.draft_states
         self.forget_after = inner.forget_after
 
     def propose(self, n: int, pace: Pace | None = None) -> tuple[int, Tensor | None]:

@@ -78,7 +78,9 @@ def load_judge(config: RunConfig, folder: Path | None, artifacts: Path) -> Judge
     if target.grow is None:
         return JudgeHead.from_pretrained(folder, expected_target=seed)
     with tempfile.TemporaryDirectory() as scratch:
-        return JudgeHead.from_pretrained(grow_judge(folder, target, Path(scratch)))
+        return JudgeHead.from_pretrained(
+            grow_judge(folder, target, Path(scratch), config.pair.draft)
+        )
 
 
 def idle_head(target: PreTrainedModel) -> JudgeHead:
@@ -100,13 +102,18 @@ class Replayed:
         self.lengths = lengths
         self.lossless = False
         self.reads_draft = rule.reads_draft
-        self.layer = rule.layer
+        self.reads_draft_states = rule.reads_draft_states
+        self.layers = rule.layers
         self.threshold = rule.threshold
         self._blocks = 0
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Every target that the rule takes."""
         self.rule.check_target(target)
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Every draft that the rule takes."""
+        self.rule.check_draft(draft)
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """The rule's verdicts with the replayed length, and the target's token behind it."""

@@ -229,7 +229,7 @@ class Bench:
 
 
 def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
-    """Lets the decoders whose rule reads the head's layer score what they write.
+    """Lets the decoders whose rule reads the head's layers score what they write.
 
     Nothing changes where the head's folder describes no data (``shift.safetensors``).
     """
@@ -240,7 +240,7 @@ def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
     if reference is None:
         return
     for decoder in decoders:
-        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layer == head.config.layer:
+        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layers == head.layers_read:
             decoder.watch = ShiftWatch(reference)
 
 

@@ -110,7 +110,7 @@ def describe_decoder(name: str, rules: Rules = NO_RULES) -> str:
 def check_engine(kind: str, temperature: float, reading: Sequence[str] = ()) -> None:
     """Raises UserError for an engine that does not exist or cannot do here what is asked for.
 
-    ``reading`` are the decoders that read the draft's probabilities.
+    ``reading`` are the decoders that read the draft's probabilities or states.
     """
     from judge_lightning.decoding.compiler import compiler_problem
 
@@ -123,7 +123,8 @@ def check_engine(kind: str, temperature: float, reading: Sequence[str] = ()) -> 
         problem = f"compiled decodes greedily alone, engine.temperature is {temperature}"
         raise UserError("engine.kind", problem, "use eager or auto")
     if reading:
-        problem = f"compiled has no probabilities of the draft, which {', '.join(reading)} reads"
+        readers = ", ".join(reading)
+        problem = f"compiled has no probabilities and states of the draft, which {readers} reads"
         raise UserError("engine.kind", problem, "use eager or auto")
     missing = compiler_problem()
     if missing is not None:
@@ -137,8 +138,8 @@ def choose_engine(
 ) -> str:
     """``auto`` is ``compiled`` where the CPU decodes greedily and can compile, else ``eager``.
 
-    ``reading`` are the decoders that read the draft's probabilities: they all take ``eager``, since
-    decoders that are timed side by side have one engine.
+    ``reading`` are the decoders that read the draft's probabilities or states: they all take
+    ``eager``, since decoders that are timed side by side have one engine.
     """
     from judge_lightning.decoding.compiler import compiler_problem
 

@@ -16,11 +16,11 @@ from safetensors import safe_open
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
-from judge_lightning.datamodule import read_shard
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.guarantee import Certificate, mistakes_threshold
 from judge_lightning.heads import JudgeHead
+from judge_lightning.reading import Reading, kept_rows, read_tokens
 
 RULES = ("fixed", "recall", "risk")
 _Z = 1.6448536269514722
@@ -94,17 +94,27 @@ class Calibration:
 
 @torch.inference_mode()
 def held_out(head: JudgeHead, folder: Path, split: str = "calibration") -> HeldOut:
-    """Judges every labelled token of a split with the head, one shard in memory at a time."""
+    """Judges every labelled token of a split with the head, one shard in memory at a time.
+
+    Of a head that knows mismatches alone, every mismatched one.
+
+    Raises:
+        UserError: The head reads the draft's states, and the folder has none.
+    """
     index = EmbeddingIndex.load(folder)
+    reading = Reading(head.layers_read, head.reads_draft_embedding, head.mismatches_only)
+    reading.counted(index)
     probabilities, labels = [torch.empty(0).double()], [torch.empty(0, dtype=torch.int8)]
     whose: dict[str, list[Tensor]] = {"prompt": [], "tuple": [], "position": []}
     for shard in index.of(split):
-        embeddings, shard_labels = read_shard(folder, index, shard, head.config.layer)
-        probabilities.append(torch.sigmoid(head(embeddings[:, 0].float()).double()))
+        embeddings, shard_labels, draft = read_tokens(folder, index, shard, reading)
+        states = (embeddings if head.several_layers else embeddings[:, 0]).float()
+        logits = head(states, None if draft is None else draft.float())
+        probabilities.append(torch.sigmoid(logits.double()))
         labels.append(shard_labels)
         with safe_open(folder / shard.file, "pt") as file:
             for name, tensors in whose.items():
-                tensors.append(file.get_tensor(name))
+                tensors.append(file.get_tensor(name)[kept_rows(file, reading)])
     if not whose["prompt"]:
         return HeldOut(torch.cat(probabilities), torch.cat(labels))
     facts = [torch.cat(tensors) for tensors in whose.values()]

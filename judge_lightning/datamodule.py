@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from judge_lightning.embeddings import EmbeddingIndex, Shard
+from judge_lightning.reading import ALL, Reading, map_tokens
 
 _EPOCHS_PER_SEED = 1_000_003
 _VALIDATION_BATCH = 1024
@@ -24,11 +25,14 @@ class Batch(NamedTuple):
     ``tokens`` is what a summed loss is divided by: the tokens of all processes' shares of the
     batch, over the processes. Their gradients' mean is then the whole batch's gradient, however
     uneven the shares are; a single process divides by its own tokens.
+
+    ``draft`` (tokens, draft's hidden) float32 are the draft's states, where heads read them.
     """
 
     embeddings: Tensor
     labels: Tensor
     tokens: float
+    draft: Tensor | None = None
 
 
 class ShardBatches(IterableDataset[Batch]):
@@ -40,14 +44,23 @@ class ShardBatches(IterableDataset[Batch]):
     Args:
         order: Shuffles the shards and the tokens of each; None keeps them as stored. A batch
             does not reach over two shards.
+        reading: What of the shards is read.
     """
 
     def __init__(
-        self, folder: Path, index: EmbeddingIndex, split: str, batch_size: int, order: int | None
+        self,
+        folder: Path,
+        index: EmbeddingIndex,
+        split: str,
+        batch_size: int,
+        order: int | None,
+        *,
+        reading: Reading = ALL,
     ) -> None:
         self._folder = folder
         self._index = index
-        self._shards = index.of(split)
+        self._reading = reading
+        self._shards = reading.counted(index).of(split)
         self._batch_size = batch_size
         self._order = order
         self.place = (0, 1)
@@ -64,14 +77,16 @@ class ShardBatches(IterableDataset[Batch]):
             shards = [shards[place] for place in places.tolist()]
         rank, processes = self.place
         for shard in shards:
-            layers, labels = mapped_shard(self._folder, self._index, shard)
-            rows = torch.arange(len(labels))
+            layers, labels, draft, rows = map_tokens(
+                self._folder, self._index, shard, self._reading
+            )
             if generator is not None:
-                rows = torch.randperm(len(labels), generator=generator)
+                rows = rows[torch.randperm(len(rows), generator=generator)]
             for chosen in rows.split(self._batch_size):
                 mine = chosen[rank::processes]
                 tokens = len(chosen) / processes
-                yield Batch(_gathered(layers, mine), labels[mine].float(), tokens)
+                said = None if draft is None else draft[mine].float()
+                yield Batch(_gathered(layers, mine), labels[mine].float(), tokens, said)
 
 
 def _gathered(layers: list[Tensor], rows: Tensor) -> Tensor:
@@ -120,11 +135,13 @@ class JudgeDataModule(LightningDataModule):
         folder: What ``embed_tuples`` wrote.
         batch_size: Tokens per training batch.
         seed: Decides the order of training, together with the epoch.
+        reading: What of the shards is read.
     """
 
-    def __init__(self, folder: Path, batch_size: int, seed: int) -> None:
+    def __init__(self, folder: Path, batch_size: int, seed: int, reading: Reading = ALL) -> None:
         super().__init__()
         self.folder = folder
+        self.reading = reading
         self.index = EmbeddingIndex.load(folder)
         self._batch_size = batch_size
         self._seed = seed
@@ -139,7 +156,9 @@ class JudgeDataModule(LightningDataModule):
         return self._loader("validation", _VALIDATION_BATCH, None)
 
     def _loader(self, split: str, batch_size: int, order: int | None) -> DataLoader[Batch]:
-        batches = ShardBatches(self.folder, self.index, split, batch_size, order)
+        batches = ShardBatches(
+            self.folder, self.index, split, batch_size, order, reading=self.reading
+        )
         if self.trainer is not None:
             batches.place = (self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(batches, batch_size=None)

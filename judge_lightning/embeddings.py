@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
 from judge_lightning.errors import UserError
+from judge_lightning.mismatches import DraftModel, mismatches
 from judge_lightning.models.hidden_states import HiddenStateTap, decoder_blocks
 from judge_lightning.surprisal import OutputLayer
 
@@ -35,13 +36,19 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: ``tokens`` labelled tokens of ``tuples`` tuples, all of one split."""
+    """One file: ``tokens`` labelled tokens of ``tuples`` tuples, all of one split.
+
+    ``mismatches`` of them are not the target's argmax, ``mismatched_mistakes`` of these are
+    mistakes; both are 0 where nobody looked (``EmbeddingIndex.draft_hidden_size``).
+    """
 
     file: str
     split: str
     tuples: int
     tokens: int
     mistakes: int
+    mismatches: int = 0
+    mismatched_mistakes: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class EmbeddingIndex:
     tokens of one prompt are not independent of each other, so what is promised counts prompts.
     ``surprisal`` (tokens,) float32 is -log p of the token under the target, in nats; a target that
     does more to its logits than its output layer has none.
+
+    Written with a draft, whose states are ``draft_hidden_size`` wide and whose fingerprint is
+    ``draft``, a shard also has ``draft`` (tokens, draft's hidden), the output of the draft's last
+    block at the token's own position, and ``mismatch`` (tokens,) bool, whether the token is not
+    the target's argmax.
     """
 
     layers: int
@@ -62,6 +74,8 @@ class EmbeddingIndex:
     dtype: str
     target: str
     shards: tuple[Shard, ...]
+    draft_hidden_size: int = 0
+    draft: str = ""
 
     def of(self, split: str) -> list[Shard]:
         """The shards of one split."""
@@ -149,6 +163,7 @@ def embed_tuples(
     shard_tokens: int,
     batch_size: int,
     target: str = "",
+    draft: DraftModel | None = None,
 ) -> Iterator[Shard]:
     """Writes the shards of all tuples and yields each as it becomes complete.
 
@@ -161,6 +176,7 @@ def embed_tuples(
         shard_tokens: Labelled tokens per shard; a shard of all layers is held in memory.
         batch_size: Answers per forward pass.
         target: The target's fingerprint, for the index.
+        draft: Its states are stored too, and which tokens the target would not have written.
 
     Raises:
         UserError: A state is too large for the dtype, or there are no tuples.
@@ -171,16 +187,25 @@ def embed_tuples(
         path = folder / f"shard-{number:05d}.safetensors"
         if not path.exists():
             tensors = _embed_group(
-                model, group, first=first, layers=layers, dtype=DTYPES[dtype], batch_size=batch_size
+                model,
+                group,
+                first=first,
+                layers=layers,
+                dtype=DTYPES[dtype],
+                batch_size=batch_size,
+                draft=draft,
             )
             _write_atomically(path, tensors)
-        shards.append(_shard(path, group))
+        shards.append(_shard(path, group, mismatches=draft is not None))
         yield shards[-1]
     if not shards:
         raise UserError("annotate", "gave no tuples to embed", "mine more prompts or samples")
     with safe_open(folder / shards[0].file, "pt") as file:
         hidden_size = int(file.get_slice("layer.0").get_shape()[1])
-    EmbeddingIndex(layers, hidden_size, dtype, target, tuple(shards)).save(folder)
+    index = EmbeddingIndex(layers, hidden_size, dtype, target, tuple(shards))
+    if draft is not None:
+        index = replace(index, draft_hidden_size=draft.hidden_size, draft=draft.fingerprint)
+    index.save(folder)
 
 
 @torch.inference_mode()
@@ -192,6 +217,7 @@ def _embed_group(
     layers: int,
     dtype: torch.dtype,
     batch_size: int,
+    draft: DraftModel | None,
 ) -> dict[str, Tensor]:
     sequences = [
         sequence
@@ -204,6 +230,10 @@ def _embed_group(
     states = {
         f"layer.{layer}": torch.empty(total, hidden_size, dtype=dtype) for layer in range(layers)
     }
+    facts = _token_facts(sequences)
+    if draft is not None:
+        states["draft"] = torch.empty(total, draft.hidden_size, dtype=dtype)
+        facts["mismatch"] = torch.empty(total, dtype=torch.bool)
     by_length = sorted(range(len(sequences)), key=lambda place: len(sequences[place].ids))
     output = OutputLayer.of(model, sequences[by_length[0]].ids)
     if output is not None:
@@ -216,6 +246,7 @@ def _embed_group(
             last = model.base_model(
                 input_ids=ids.to(model.device), use_cache=False
             ).last_hidden_state
+            drafted = None if draft is None else draft.states(ids)
             for row, place in enumerate(batch):
                 picked = torch.tensor(_labelled_places(sequences[place]))
                 into = slice(offsets[place], offsets[place] + len(picked))
@@ -225,8 +256,11 @@ def _embed_group(
                 if output is not None:
                     before = last[row][(picked - 1).to(last.device)]
                     states["surprisal"][into] = output.surprisals(before, ids[row, picked])
+                if drafted is not None:
+                    states["draft"][into] = drafted[row][picked].to(dtype)
+                    facts["mismatch"][into] = mismatches(model, last[row], ids[row], picked)
     _check_finite(states)
-    return states | _token_facts(sequences)
+    return states | facts
 
 
 def _sequences(labelled: LabelledTuple, number: int) -> Iterator[_Sequence]:
@@ -299,7 +333,13 @@ def _labelled_tokens(labelled: LabelledTuple) -> int:
     return sum(label != IGNORED for label in labels)
 
 
-def _shard(path: Path, group: Sequence[LabelledTuple]) -> Shard:
+def _shard(path: Path, group: Sequence[LabelledTuple], *, mismatches: bool) -> Shard:
+    counts = {"mismatches": 0, "mismatched_mistakes": 0}
+    if mismatches:
+        with safe_open(path, "pt") as file:
+            labels_there = file.get_tensor("labels")[file.get_tensor("mismatch")]
+        counts["mismatches"] = len(labels_there)
+        counts["mismatched_mistakes"] = int((labels_there == 0).sum())
     labels = [label for t in group for label in (*t.correct_labels, *t.wrong_labels)]
     return Shard(
         file=path.name,
@@ -307,6 +347,7 @@ def _shard(path: Path, group: Sequence[LabelledTuple]) -> Shard:
         tuples=len(group),
         tokens=sum(label != IGNORED for label in labels),
         mistakes=sum(label == 0 for label in labels),
+        **counts,
     )
 
 

@@ -2,29 +2,24 @@
 
 The heads share nothing but the batches: each has its own weights, its own loss and its own
 best epoch, so that every layer ends where it would have ended alone (arXiv 2501.19309 tries
-several layers; this gives the whole curve at the price of one run).
+several layers; this gives the whole curve at the price of one run). Of a kind that reads several
+layers at once there is one head.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from judge_lightning.datamodule import Batch
+from judge_lightning.heads.bank import HeadBank
 from judge_lightning.processes import mean_over_processes, of_all_processes
-
-
-@dataclass(frozen=True)
-class FeatureScale:
-    """What standardises embeddings, from the train split: ``mean`` and ``std`` (layers, hidden)."""
-
-    mean: Tensor
-    std: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ class ClassWeights:
 class LayerScore:
     """How well one layer's head tells mistakes from correct tokens on held-out tokens.
 
+    ``layer`` is the last one that the head reads.
     ``recall`` is the share of mistake tokens that the threshold rejects, ``kept`` the share of
     correct tokens that it lets pass; ``average_precision`` counts mistakes as the positives.
     """
@@ -65,27 +61,29 @@ class LayerScore:
 
 
 class JudgeModule(LightningModule):
-    """One linear head per layer on standardised embeddings, weighted cross entropy.
+    """A bank of heads on standardised embeddings, weighted cross entropy.
+
+    The standardisation is folded into the exported weights, so that a head stays the plain
+    formula that it is.
 
     Args:
-        scale: Standardises each dimension; it is folded into the exported weights, so that
-            a head stays the paper's plain ``w.e + b``.
+        bank: The heads at their start.
         weights: Loss weights of a mistake and of a correct token.
         lr: AdamW's learning rate (the paper: 1e-4).
         weight_decay: AdamW's decoupled weight decay (the paper: 0.1).
         threshold: A token passes when its probability is above it.
+
+    Attributes:
+        best: Every head as it was at its own best epoch. A part of the module, so that a
+            checkpoint has it.
     """
 
     best_loss: Tensor
-    best_weight: Tensor
-    best_bias: Tensor
     best_scores: Tensor
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
-        scale: FeatureScale,
+        bank: HeadBank,
         *,
         weights: ClassWeights,
         lr: float,
@@ -93,33 +91,24 @@ class JudgeModule(LightningModule):
         threshold: float,
     ) -> None:
         super().__init__()
-        layers, hidden = scale.mean.shape
         self._lr = lr
         self._weight_decay = weight_decay
         self._threshold = threshold
         self._class_weights = weights
-        self.weight = nn.Parameter(torch.zeros(layers, hidden))
-        self.bias = nn.Parameter(torch.zeros(layers))
-        self.register_buffer("mean", scale.mean.float())
-        self.register_buffer("std", scale.std.float())
-        # What each layer was at its own best epoch; buffers, so that a checkpoint has them.
-        self.register_buffer("best_loss", torch.full((layers,), torch.inf))
-        self.register_buffer("best_weight", torch.zeros(layers, hidden))
-        self.register_buffer("best_bias", torch.zeros(layers))
-        self.register_buffer("best_scores", torch.zeros(layers, len(_SCORES)))
+        self.bank = bank
+        self.best = copy.deepcopy(bank).requires_grad_(False)
+        self.register_buffer("best_loss", torch.full((len(bank.heads),), torch.inf))
+        self.register_buffer("best_scores", torch.zeros(len(bank.heads), len(_SCORES)))
         self._trained: list[Tensor] = []
         self._validated: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """Maps embeddings (tokens, layers, hidden) to logits (tokens, layers)."""
-        # Standardising the weights instead of the embeddings is the same sum and leaves no copy
-        # of the batch; a product per layer reads its rows where they lie, which bmm does not.
-        folded = self.weight / self.std
-        logits = [embeddings[:, layer] @ row for layer, row in enumerate(folded)]
-        return torch.stack(logits, dim=1) + (self.bias - (folded * self.mean).sum(-1))
+    def forward(self, embeddings: Tensor, draft: Tensor | None = None) -> Tensor:
+        """Maps embeddings (tokens, layers, hidden) to logits (tokens, heads)."""
+        logits: Tensor = self.bank(embeddings, draft)
+        return logits
 
     def loss(self, logits: Tensor, labels: Tensor, tokens: float | None = None) -> Tensor:
-        """Weighted cross entropy of logits (tokens, layers), per layer: (layers,).
+        """Weighted cross entropy of logits (tokens, heads), per head: (heads,).
 
         Args:
             tokens: What the sum is divided by; None: the number of labels.
@@ -133,23 +122,23 @@ class JudgeModule(LightningModule):
         )
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The layers' losses added up, so that no layer's gradient depends on another's."""
-        losses = self.loss(self(batch.embeddings), batch.labels, batch.tokens)
+        """The heads' losses added up, so that no head's gradient depends on another's."""
+        losses = self.loss(self(batch.embeddings, batch.draft), batch.labels, batch.tokens)
         self._trained.append(losses.detach())
         return losses.sum()
 
     def on_train_epoch_end(self) -> None:
-        """Logs the epoch's mean loss of the layer that has the lowest."""
+        """Logs the epoch's mean loss of the head that has the lowest."""
         losses = mean_over_processes(torch.stack(self._trained).mean(0))
         self._trained.clear()
         self.log("loss", losses.min(), batch_size=1)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collects the logits: ranking metrics need all of them at once."""
-        self._validated.append((self(batch.embeddings).detach(), batch.labels))
+        self._validated.append((self(batch.embeddings, batch.draft).detach(), batch.labels))
 
     def on_validation_epoch_end(self) -> None:
-        """Scores every layer, keeps those at their best, and logs the best layer's scores."""
+        """Scores every head, keeps those at their best, and logs the best head's scores."""
         logits, labels = of_all_processes(
             *(torch.cat(parts) for parts in zip(*self._validated, strict=True))
         )
@@ -157,14 +146,13 @@ class JudgeModule(LightningModule):
         losses = self.loss(logits, labels)
         scores = torch.stack(
             [
-                _layer_scores(self.current_epoch, loss, layer_logits, labels, self._threshold)
-                for loss, layer_logits in zip(losses, logits.T, strict=True)
+                _head_scores(self.current_epoch, loss, head_logits, labels, self._threshold)
+                for loss, head_logits in zip(losses, logits.T, strict=True)
             ]
         )
         better = losses < self.best_loss
         self.best_loss.copy_(torch.where(better, losses, self.best_loss))
-        self.best_weight.copy_(torch.where(better[:, None], self.weight, self.best_weight))
-        self.best_bias.copy_(torch.where(better, self.bias, self.best_bias))
+        self.best.take(self.bank, better)
         self.best_scores.copy_(torch.where(better[:, None], scores, self.best_scores))
         best = scores[int(losses.argmin())]
         self.log_dict(
@@ -174,14 +162,9 @@ class JudgeModule(LightningModule):
         self.log("validation/best_loss", self.best_loss.min(), batch_size=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW without a schedule; the bias is not decayed."""
+        """AdamW without a schedule; biases are not decayed."""
         return torch.optim.AdamW(
-            [
-                {"params": [self.weight], "weight_decay": self._weight_decay},
-                {"params": [self.bias], "weight_decay": 0.0},
-            ],
-            lr=self._lr,
-            fused=True,
+            self.bank.parameter_groups(self._weight_decay), lr=self._lr, fused=True
         )
 
     def transfer_batch_to_device(
@@ -190,27 +173,27 @@ class JudgeModule(LightningModule):
         """Nothing: heads are trained on the CPU, and looking for tensors costs half a step."""
         return batch
 
-    def scores(self) -> list[LayerScore]:
-        """Every layer's validation scores at its own best epoch."""
-        return [
-            LayerScore(layer, int(row[0]), *row[1:])
-            for layer, row in enumerate(self.best_scores.tolist())
-        ]
+    @property
+    def parameters_per_head(self) -> int:
+        """Trained numbers in one head."""
+        heads = len(self.bank.heads)
+        return sum(parameter.numel() for parameter in self.bank.parameters()) // heads
 
-    def exported(self, layer: int) -> tuple[Tensor, Tensor]:
-        """A layer's best weights (hidden,) and bias () for embeddings as they are."""
-        weight = self.best_weight[layer].double() / self.std[layer].double()
-        bias = self.best_bias[layer].double() - weight @ self.mean[layer].double()
-        return weight.float(), bias.float()
+    def scores(self) -> list[LayerScore]:
+        """Every head's validation scores at its own best epoch."""
+        return [
+            LayerScore(layers[-1], int(row[0]), *row[1:])
+            for layers, row in zip(self.bank.heads, self.best_scores.tolist(), strict=True)
+        ]
 
 
 _SCORES = ("epoch", "loss", "auroc", "average_precision", "recall", "kept")
 
 
-def _layer_scores(
+def _head_scores(
     epoch: int, loss: Tensor, logits: Tensor, labels: Tensor, threshold: float
 ) -> Tensor:
-    """The numbers named in ``_SCORES`` for one layer's logits (tokens,)."""
+    """The numbers named in ``_SCORES`` for one head's logits (tokens,)."""
     mistake = (labels == 0).long()
     # In double precision, so that confident tokens keep their order.
     probability = torch.sigmoid(logits.double())

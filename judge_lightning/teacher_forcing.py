@@ -73,21 +73,24 @@ def score_answers(
 
     Args:
         rows: The most answers per forward pass.
-        head: A judge of this target; its layer is tapped in the same pass.
+        head: A judge of this target; its layers are tapped in the same pass.
 
     Raises:
-        ValueError: A prompt is empty: nothing would predict the answer's first token.
+        ValueError: A prompt is empty: nothing would predict the answer's first token; or the judge
+            reads a draft's states, too.
         UserError: The target gave NaN.
     """
     if any(not reading.prompt_ids for reading in readings):
         raise ValueError("an answer needs a token before it")
+    if head is not None and head.reads_draft_embedding:
+        raise ValueError("the judge reads a draft's states, and no draft reads here")
     scores: dict[int, TokenScores] = {}
-    layers = [] if head is None else [head.config.layer]
+    layers = () if head is None else head.layers_read
     with HiddenStateTap(model, layers) if layers else nullcontext() as tap:
         for places in _batches(model, readings, rows):
             batch = [readings[place] for place in places]
             logits, first = _read(model, batch)
-            states = tap.states[layers[0]] if tap is not None else None
+            states = None if tap is None else [tap.states[layer] for layer in layers]
             for row, (place, reading) in enumerate(zip(places, batch, strict=True)):
                 start = len(reading.prompt_ids)
                 past = reading.length
@@ -96,7 +99,7 @@ def score_answers(
                 )
                 judge = None
                 if head is not None and states is not None:
-                    judge = _judge(head, states[row, start:past])
+                    judge = _judge(head, [layer[row, start:past] for layer in states])
                 scores[place] = TokenScores(ranks, probabilities, judge)
     return [scores[place] for place in range(len(readings))]
 
@@ -157,9 +160,12 @@ def _rank(logits: Tensor, tokens: Sequence[int]) -> tuple[list[int], list[float]
     return ranks, probabilities
 
 
-def _judge(head: JudgeHead, states: Tensor) -> list[float]:
-    if head.weight.device != states.device:
-        head.to(states.device)
+def _judge(head: JudgeHead, layers: Sequence[Tensor]) -> list[float]:
+    """Probabilities at n tokens, from the outputs (n, H) of each layer that the head reads."""
+    device = layers[-1].device
+    if head.device != device:
+        head.to(device)
+    states = torch.stack([one.to(device) for one in layers], 1) if len(layers) > 1 else layers[0]
     # As in decoding: in float32 the sigmoid of a sure "no" would be 0.
     probabilities: list[float] = head(states).double().sigmoid().tolist()
     return probabilities

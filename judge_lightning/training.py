@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor
 
-from judge_lightning.datamodule import JudgeDataModule, mapped_shard
+from judge_lightning.datamodule import JudgeDataModule
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
-from judge_lightning.heads import HeadConfig, JudgeHead
+from judge_lightning.heads import HeadConfig, head_class, read_options
+from judge_lightning.heads.bank import FeatureScale
 from judge_lightning.lightning_output import quiet_lightning
-from judge_lightning.module import ClassWeights, FeatureScale, JudgeModule
+from judge_lightning.module import ClassWeights, JudgeModule
 from judge_lightning.processes import KnownRank, Place, from_first_process, side_by_side
+from judge_lightning.reading import ALL, Reading, map_tokens
 
 _CHECKPOINT = "last"
 _SMALLEST_IMPROVEMENT = 1e-4
 _BLOCK = 128
 """Rows that are made double at a time: few enough for the processor's cache."""
+
+
+@dataclass(frozen=True)
+class HeadKind:
+    """The kind of heads that is trained, and its options."""
+
+    name: str = "linear"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def candidates(self, layers: int) -> list[tuple[int, ...]]:
+        """The heads that are trained side by side, by the layers that each reads."""
+        options = read_options(self.name, self.options, layers)
+        return head_class(self.name).candidates(layers, options)
+
+    def reading(self, layers: int) -> Reading:
+        """What of the embeddings they read."""
+        kind = head_class(self.name)
+        wanted = tuple(sorted({layer for one in self.candidates(layers) for layer in one}))
+        return Reading(wanted, kind.reads_draft_embedding, kind.mismatches_only)
+
+
+LINEAR = HeadKind()
 
 
 def train_heads(
@@ -41,8 +67,11 @@ def train_heads(
     processes: int = 1,
     logger: Logger | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    kind: HeadKind = LINEAR,
 ) -> JudgeModule:
     """Trains one head per layer until the best layer's validation loss stops falling.
+
+    Of a kind that reads several layers at once, or one alone, there is one head.
 
     A checkpoint is written after every epoch. Started again with the same arguments after a
     kill, training goes on from the last one and ends in the very same weights: the order of
@@ -58,16 +87,20 @@ def train_heads(
         on_epoch: Called with each epoch's number when it begins.
 
     Raises:
-        UserError: The train or validation split lacks correct tokens or mistakes.
+        UserError: The train or validation split lacks correct tokens or mistakes among the tokens
+            that the kind reads, or an option of the kind makes no sense.
     """
     index = EmbeddingIndex.load(folder)
+    counted = kind.reading(index.layers).counted(index)
+    which = "mismatched " if head_class(kind.name).mismatches_only else ""
     for split in ("train", "validation"):
-        require_both_classes(index, split)
-    mistakes = index.mistakes("train")
+        require_both_classes(counted, split, which)
+    mistakes = counted.mistakes("train")
     training = _Training(
         folder=folder,
         checkpoints=checkpoints,
-        weights=ClassWeights.of(mistakes, index.tokens("train") - mistakes, positive_weight),
+        weights=ClassWeights.of(mistakes, counted.tokens("train") - mistakes, positive_weight),
+        kind=kind,
         lr=lr,
         weight_decay=weight_decay,
         batch_size=batch_size,
@@ -97,6 +130,7 @@ class _Training:
     patience: int
     threshold: float
     seed: int
+    kind: HeadKind
 
     def run(
         self,
@@ -105,9 +139,17 @@ class _Training:
         callbacks: Sequence[Callback] = (),
     ) -> JudgeModule:
         """Trains from the last checkpoint on, or this process's share of every batch."""
-        data = JudgeDataModule(self.folder, self.batch_size, self.seed)
+        layers = EmbeddingIndex.load(self.folder).layers
+        reading = self.kind.reading(layers)
+        data = JudgeDataModule(self.folder, self.batch_size, self.seed, reading)
+        bank = head_class(self.kind.name).bank()(
+            from_first_process(lambda: feature_scale(self.folder, data.index, reading)),
+            self.kind.candidates(layers),
+            read_options(self.kind.name, self.kind.options, layers),
+            self.seed,
+        )
         module = JudgeModule(
-            from_first_process(lambda: feature_scale(self.folder, data.index)),
+            bank,
             weights=self.weights,
             lr=self.lr,
             weight_decay=self.weight_decay,
@@ -158,54 +200,83 @@ class _Training:
 
 
 def export_heads(
-    module: JudgeModule, index: EmbeddingIndex, folder: Path, *, threshold: float
+    module: JudgeModule,
+    index: EmbeddingIndex,
+    folder: Path,
+    *,
+    threshold: float,
+    kind: HeadKind = LINEAR,
 ) -> None:
-    """Writes every layer's head, for embeddings as they are, to ``folder/layer-<number>``."""
-    for score in module.scores():
-        weight, bias = module.exported(score.layer)
+    """Writes every head, for embeddings as they are, to ``folder/layer-<the last it reads>``."""
+    head = head_class(kind.name)
+    options = read_options(kind.name, kind.options, index.layers)
+    counted = kind.reading(index.layers).counted(index)
+    for place, (layers, score) in enumerate(zip(module.bank.heads, module.scores(), strict=True)):
         config = HeadConfig(
             hidden_size=index.hidden_size,
             layer=score.layer,
             layers_of_target=index.layers,
             threshold=threshold,
             target=index.target,
+            kind=kind.name,
             provenance={
-                "train_tokens": index.tokens("train"),
-                "train_mistake_tokens": index.mistakes("train"),
+                "train_tokens": counted.tokens("train"),
+                "train_mistake_tokens": counted.mistakes("train"),
                 "validation_auroc": score.auroc,
                 "validation_average_precision": score.average_precision,
             },
+            layers=layers if head.several_layers else (),
+            # Which layers were asked for is what the head says of itself anyway.
+            options={name: options[name] for name in options if name not in ("layer", "layers")},
+            draft_hidden_size=index.draft_hidden_size if head.reads_draft_embedding else 0,
+            draft=index.draft if head.reads_draft_embedding else "",
         )
-        head = JudgeHead.from_weights(weight, bias, config)
-        head.save_pretrained(folder / f"layer-{score.layer:02d}")
+        trained = head.from_tensors(config, module.best.exported(place))
+        trained.save_pretrained(folder / f"layer-{score.layer:02d}")
 
 
-def feature_scale(folder: Path, index: EmbeddingIndex) -> FeatureScale:
+def feature_scale(folder: Path, index: EmbeddingIndex, reading: Reading = ALL) -> FeatureScale:
     """Mean and standard deviation of every dimension over the train split, block by block."""
-    total = torch.zeros(index.layers, index.hidden_size, dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    for layer in range(index.layers):
-        for shard in index.of("train"):
-            (states,), _ = mapped_shard(folder, index, shard, layer)
-            for block in states.split(_BLOCK):
-                exact = block.double()
-                total[layer] += exact.sum(0)
-                squares[layer] += exact.square_().sum(0)
-    count = index.tokens("train")
+    layers = range(index.layers) if reading.layers is None else reading.layers
+    moments = [_moments(folder, index, replace(reading, layers=(n,), draft=False)) for n in layers]
+    mean, std = (torch.stack(rows) for rows in zip(*moments, strict=True))
+    if not reading.draft:
+        return FeatureScale(mean, std)
+    return FeatureScale(mean, std, *_moments(folder, index, replace(reading, layers=())))
+
+
+def _moments(folder: Path, index: EmbeddingIndex, reading: Reading) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (hidden,) float64 of one layer, or of the draft's states."""
+    total: Tensor | float = 0.0
+    squares: Tensor | float = 0.0
+    for shard in index.of("train"):
+        layers, _, draft, rows = map_tokens(folder, index, shard, reading)
+        states = layers[0] if draft is None else draft
+        if reading.mismatches_only:
+            states = states[rows]
+        for block in states.split(_BLOCK):
+            exact = block.double()
+            total = total + exact.sum(0)
+            squares = squares + exact.square_().sum(0)
+    count = reading.counted(index).tokens("train")
+    total, squares = torch.as_tensor(total), torch.as_tensor(squares)
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
-    # A dimension that never moves says nothing; dividing by its rounding error would shout.
-    return FeatureScale(mean, torch.where(std > 1e-6 * mean.abs().clamp(min=1.0), std, 1.0))
+    # A dimension that never moved says nothing; dividing by its rounding error would shout.
+    return mean, torch.where(std > 1e-6 * mean.abs().clamp(min=1.0), std, 1.0)
 
 
-def require_both_classes(index: EmbeddingIndex, split: str) -> None:
-    """Raises UserError when a split lacks correct tokens or mistakes."""
+def require_both_classes(index: EmbeddingIndex, split: str, which: str = "") -> None:
+    """Raises UserError when a split lacks correct tokens or mistakes.
+
+    ``which`` of the tokens are counted in the index: ``mismatched`` ones, or empty for all.
+    """
     mistakes = index.mistakes(split)
     if mistakes == 0 or mistakes == index.tokens(split):
         raise UserError(
             f"data.shares.{split}",
-            f"the {split} split has {index.tokens(split)} labelled tokens, {mistakes} of them"
-            " mistakes",
+            f"the {split} split has {index.tokens(split)} {which}labelled tokens, {mistakes} of"
+            " them mistakes",
             "it needs both kinds: take more prompts, a larger share or a weaker drafter",
         )
 

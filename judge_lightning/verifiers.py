@@ -1,5 +1,6 @@
 """The acceptance rules, for import: ``from judge_lightning.verifiers import Exact, Judge``."""
 
+from judge_lightning.decoding.verifiers.autojudge import AutoJudge
 from judge_lightning.decoding.verifiers.block_verification import BlockVerification
 from judge_lightning.decoding.verifiers.compose import Standard, all_of, any_of
 from judge_lightning.decoding.verifiers.divergence import Divergence
@@ -17,6 +18,7 @@ from judge_lightning.decoding.verifiers.typical import Typical
 from judge_lightning.decoding.verifiers.verdict import Block, Verdict, Verifier
 
 __all__ = [
+    "AutoJudge",
     "Block",
     "BlockVerification",
     "Divergence",

@@ -86,18 +86,32 @@ def described(model: ModelConfig) -> dict[str, Any]:
     return dict(model.shape)
 
 
-def grow_judge(folder: Path, target: ModelConfig, into: Path) -> Path:
+def grow_judge(
+    folder: Path, target: ModelConfig, into: Path, draft: ModelConfig | None = None
+) -> Path:
     """Writes the judge of a stand-in's seed as a judge of the stand-in; returns its folder.
 
+    Args:
+        draft: The draft that it decodes with, which a judge may read and which may be grown too.
+
     Raises:
-        UserError: The judge cannot be read, or was not trained on the seed.
+        UserError: The judge cannot be read, was not trained on the seed, or cannot be grown.
     """
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.growth import grow_head
 
-    assert target.grow is not None
     head = JudgeHead.from_pretrained(folder, expected_target=model_fingerprint(seed_of(target)))
-    grown = grow_head(head, target.grow, _seed_shape(target), target=model_fingerprint(target))
+    drafted: dict[str, Any] = {}
+    if draft is not None and head.reads_draft_embedding and draft.grow is not None:
+        width = draft.grow.resolve(_seed_shape(draft)).hidden_size
+        drafted = {"draft_hidden_size": width, "draft": model_fingerprint(draft)}
+    if target.grow is not None:
+        seed, itself = _seed_shape(target), model_fingerprint(target)
+        grown = grow_head(head, target.grow, seed, itself, **drafted)
+    elif drafted:
+        grown = head.widened(replace(head.config, **drafted))
+    else:
+        return folder
     grown.save_pretrained(into)
     return into
 

@@ -69,7 +69,7 @@ class CompiledEngine:
 
     def admit(self, roles: Roles) -> None:
         """Raises UserError for a model without a static cache or on several devices, and for a
-        rule that reads the draft's probabilities.
+        rule that reads the draft's probabilities or states.
 
         One graph gives out the layers of all verifiers, so decoders that share an engine are
         best made before the first of them decodes.
@@ -77,10 +77,12 @@ class CompiledEngine:
         if roles.reads_draft:
             problem = "compiled does not keep the draft's probabilities, which this rule reads"
             raise UserError("engine", problem, REMEDY)
+        if roles.reads_draft_states:
+            problem = "compiled does not keep the draft's states, which this rule's judge reads"
+            raise UserError("engine", problem, REMEDY)
         self.admit_alone(roles.target)
         self.admit_alone(roles.draft)
-        if roles.layer is not None:
-            self._layers[id(roles.target)].add(roles.layer)
+        self._layers[id(roles.target)].update(roles.layers)
         steps, calls = _steps_and_calls(roles)
         self._padding = max(self._padding, steps * calls)
 
@@ -120,10 +122,10 @@ class CompiledEngine:
         target = self._static("target", roles.target, request.end)
         draft = self._static("draft", roles.draft, request.end)
         layers = sorted(self._layers[id(roles.target)])
-        place = None if roles.layer is None else layers.index(roles.layer)
+        places = tuple(layers.index(layer) for layer in roles.layers)
         vocabulary = vocabulary_size(roles.target)
         return (
-            _Target(target, {w: target.verify_graph(w, layers) for w in _widths(roles)}, place),
+            _Target(target, {w: target.verify_graph(w, layers) for w in _widths(roles)}, places),
             _Draft(draft, draft.steps_graph(steps, vocabulary, roles.adaptive), steps, calls),
         )
 
@@ -153,8 +155,8 @@ class _Target:
     model: StaticModel
     graphs: dict[int, Graph]
     """By the number of tokens that they read, the narrowest first."""
-    layer_place: int | None
-    """Where among the graphs' layers the verifier's stands."""
+    layer_places: tuple[int, ...]
+    """Where among the graphs' layers the verifier's stand."""
 
     def width_for(self, count: int) -> int:
         """Of the narrowest graph that reads ``count`` tokens."""
@@ -230,8 +232,14 @@ class CompiledSpeculation:
         window = slice(n - 1, n - 1 + width)
         positions = self._target.model.positions[window]
         logits, states = self._target.graphs[width](self.tokens[0, window], positions)
-        place = self._target.layer_place
-        return logits[: m + 1], None if place is None else states[place][1 : m + 1]
+        places = self._target.layer_places
+        if not places:
+            return logits[: m + 1], None
+        read = [states[place][1 : m + 1] for place in places]
+        return logits[: m + 1], torch.stack(read, 1) if len(read) > 1 else read[0]
+
+    def draft_states(self, n: int, m: int) -> None:
+        """Whatever reads them is not admitted."""
 
     def forget_after(self, n: int) -> None:
         """Crops nothing: the next reads start at their own positions.

@@ -37,7 +37,7 @@ class SpeculativeDecoder:
         engine: ``eager``, ``compiled`` (docs/architecture.md tells them apart), or an engine
             that several decoders share.
         watch: Scores how unlike the judge's training data each answer is, from the embeddings and
-            logits that the verifier reads anyway; its layer is the verifier's.
+            logits that the verifier reads anyway; its layer is the last that the verifier reads.
 
     Raises:
         UserError: The draft length is below 1 or unknown, the judge does not fit the target, the
@@ -55,6 +55,7 @@ class SpeculativeDecoder:
         watch: ShiftWatch | None = None,
     ) -> None:
         verifier.check_target(target)
+        verifier.check_draft(draft)
         rows = [vocabulary_size(model) for model in (target, draft)]
         check_padding(*rows)
         self.target = target
@@ -68,9 +69,10 @@ class SpeculativeDecoder:
             target,
             draft,
             self.draft_length.longest,
-            verifier.layer,
+            verifier.layers,
             adaptive=self.draft_length.adaptive,
             reads_draft=verifier.reads_draft,
+            reads_draft_states=verifier.reads_draft_states,
         )
         self.engine.admit(self._roles)
 
@@ -130,9 +132,10 @@ class SpeculativeDecoder:
             tokens = speculation.tokens
             while n < request.end:
                 m, q = speculation.propose(n, pace)
-                own_logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H)
+                own_logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H) or (m, L, H)
+                d = speculation.draft_states(n, m) if self._roles.reads_draft_states else None
                 logits = request.processed(tokens[:, : n + m], own_logits)
-                block = Block(tokens[0, n : n + m], logits, e, request.temperature, q)
+                block = Block(tokens[0, n : n + m], logits, e, request.temperature, q, d)
                 verdict = self.verifier.verdict(block, request.generator)
                 tokens[0, n + verdict.accepted] = verdict.next_token
                 cycle = _cycle(verdict, request.stops)
@@ -142,7 +145,8 @@ class SpeculativeDecoder:
                 cycle = cycle if stopped is None else _cut(cycle, stopped)
                 if watch is not None and e is not None:
                     a = cycle.accepted
-                    watch.add(e[:a], own_logits[:a], tokens[0, n : n + a])
+                    read = e[:a] if e.ndim == 2 else e[:a, -1]
+                    watch.add(read, own_logits[:a], tokens[0, n : n + a])
                 n += cycle.accepted
                 speculation.forget_after(n)
                 n += cycle.next_token is not None

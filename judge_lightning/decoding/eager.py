@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from math import isnan
 
 import torch
@@ -17,6 +17,7 @@ from judge_lightning.decoding.request import (
     Request,
     distribution,
     draw,
+    longest_sequence,
     nan_logits,
     room_for_proposals,
     vocabulary_size,
@@ -52,13 +53,17 @@ class EagerEngine:
 
     @contextmanager
     def speculate(self, roles: Roles, request: Request) -> Iterator[EagerSpeculation]:
-        """Starts one answer; the hook on the verifier's layer goes with it."""
-        layer = roles.layer
+        """Starts one answer; the hooks on what the verifier reads go with it."""
         free = input_device(roles.target).type == "cpu"
         if self._looks_are_free is not None:
             free = self._looks_are_free
-        with nullcontext() if layer is None else HiddenStateTap(roles.target, [layer]) as tap:
-            yield EagerSpeculation(roles, request, tap, free)
+        tap = HiddenStateTap(roles.target, roles.layers) if roles.layers else None
+        draft_tap = HiddenStateTap(roles.draft, [-1]) if roles.reads_draft_states else None
+        with ExitStack() as hooks:
+            for one in (tap, draft_tap):
+                if one is not None:
+                    hooks.enter_context(one)
+            yield EagerSpeculation(roles, request, tap, draft_tap, free)
 
     @contextmanager
     def monologue(self, model: PreTrainedModel, request: Request) -> Iterator[EagerMonologue]:
@@ -70,7 +75,12 @@ class EagerSpeculation:
     """``Speculation`` over two dynamic caches."""
 
     def __init__(
-        self, roles: Roles, request: Request, tap: HiddenStateTap | None, looks_are_free: bool
+        self,
+        roles: Roles,
+        request: Request,
+        tap: HiddenStateTap | None,
+        draft_tap: HiddenStateTap | None,
+        looks_are_free: bool,
     ) -> None:
         device = input_device(roles.target)
         self.tokens = torch.empty((1, request.end), dtype=torch.long, device=device)
@@ -79,6 +89,8 @@ class EagerSpeculation:
         self._roles = roles
         self._request = request
         self._tap = tap
+        self._draft_tap = draft_tap
+        self._draft_states: list[Tensor] = []
         self._looks_are_free = looks_are_free
         self._vocabulary = vocabulary_size(roles.target)
         self._draft_is_wider = vocabulary_size(roles.draft) > self._vocabulary
@@ -88,6 +100,9 @@ class EagerSpeculation:
         """A cycle's first read also takes in what the target wrote since the last one."""
         tokens, draft, request = self.tokens, self._draft, self._request
         m = room_for_proposals(self._roles.draft, self._roles.draft_length, n, request.end)
+        if self._draft_tap is not None:  # The draft then reads its last proposal too.
+            m = min(m, longest_sequence(self._roles.draft) - n)
+        self._draft_states.clear()
         rows: list[Tensor] = []
         keeps_rows = request.temperature > 0 or self._roles.reads_draft
         unseen: list[Tensor] = []
@@ -95,6 +110,7 @@ class EagerSpeculation:
         token = tokens[:, draft.length : n]
         for i in range(n, n + m):
             logits = draft.read(token, keep=1)
+            self._keep_draft_state()
             if self._draft_is_wider:
                 logits = logits[:, : self._vocabulary]
             if request.extras.logits_processor:
@@ -129,9 +145,28 @@ class EagerSpeculation:
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
         """The first read takes in the prompt too; it ends in the same m + 1 tokens."""
         logits = self._target.read(self.tokens[:, self._target.length : n + m], keep=m + 1)
-        if self._tap is None or self._roles.layer is None:
+        if self._tap is None:
             return logits, None
-        return logits, self._tap.states[self._roles.layer][0, -m - 1 :][1:]
+        states = [self._tap.states[layer][0, -m - 1 :][1:] for layer in self._roles.layers]
+        # Layers of a sharded target may be on several devices.
+        several = [state.to(logits.device) for state in states[1:]]
+        return logits, torch.stack(
+            [states[0].to(logits.device), *several], 1
+        ) if several else states[0]
+
+    def draft_states(self, n: int, m: int) -> Tensor | None:
+        """The last proposal's is read now: one draft pass, that the next cycle is spared if the
+        block is kept whole."""
+        if self._draft_tap is None:
+            return None
+        # The first read ended in the last decided token, so the states behind it are one later.
+        if m and len(self._draft_states) == m:
+            self._draft.read(self.tokens[:, n + m - 1 : n + m], keep=1)
+            self._keep_draft_state()
+        if not m:
+            width = self._roles.draft.config.get_text_config(decoder=True).hidden_size
+            return torch.empty((0, width), device=self.tokens.device)
+        return torch.cat(self._draft_states[1 : m + 1]).to(self.tokens.device)
 
     def forget_after(self, n: int) -> None:
         """Crops both caches. The verdict has waited for the device, so a look is free by now."""
@@ -139,6 +174,10 @@ class EagerSpeculation:
             raise nan_logits("pair.draft")
         self._target.forget_after(n)
         self._draft.forget_after(n)
+
+    def _keep_draft_state(self) -> None:
+        if self._draft_tap is not None:
+            self._draft_states.append(self._draft_tap.states[-1][0, -1:])
 
     def _chosen(self, logits: Tensor, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
         """A number that is NaN where the draft is, and its token; both (1, 1)."""

@@ -26,17 +26,18 @@ class Roles:
     """Who proposes and who reads.
 
     ``draft_length`` is M, the number of tokens proposed per cycle, or the most of them where
-    blocks are ``adaptive``; ``layer`` the target's block (0-based) whose output the verifier
-    reads, None for none. ``reads_draft`` asks for the draft's probabilities when decoding greedily
-    too.
+    blocks are ``adaptive``; ``layers`` the target's blocks (0-based, ascending) whose outputs the
+    verifier reads. ``reads_draft`` asks for the draft's probabilities when decoding greedily too,
+    ``reads_draft_states`` for the output of the draft's last block at every proposed token.
     """
 
     target: PreTrainedModel
     draft: PreTrainedModel
     draft_length: int
-    layer: int | None
+    layers: tuple[int, ...] = ()
     adaptive: bool = False
     reads_draft: bool = False
+    reads_draft_states: bool = False
 
 
 class Speculation(Protocol):
@@ -61,8 +62,14 @@ class Speculation(Protocol):
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
         """The target reads the last decided token and the ``m`` proposed ones.
 
-        Returns its logits (m + 1, V) and, where the verifier reads a layer, that block's output
-        (m, H) at the proposed tokens' own positions.
+        Returns its logits (m + 1, V) and, where the verifier reads layers, those blocks' outputs
+        at the proposed tokens' own positions: (m, H) of one layer, (m, L, H) of several.
+        """
+
+    def draft_states(self, n: int, m: int) -> Tensor | None:
+        """The draft's states (m, D) at the ``m`` proposed tokens' own positions.
+
+        The output of its last block; None where the verifier reads none.
         """
 
     def forget_after(self, n: int) -> None:

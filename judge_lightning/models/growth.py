@@ -137,33 +137,50 @@ def grow(
     return model.eval()
 
 
-def grow_head(head: JudgeHead, growth: Growth, seed: LlamaShape, target: str = "") -> JudgeHead:
+def grow_head(
+    head: JudgeHead,
+    growth: Growth,
+    seed: LlamaShape,
+    target: str = "",
+    *,
+    draft_hidden_size: int | None = None,
+    draft: str = "",
+) -> JudgeHead:
     """A judge of the seed as a judge of the grown model: the same verdict on every token.
 
     The grown embedding is the seed's followed by zeros, so the weights are padded with zeros;
-    the layer moves with its block (``shape.grown_layer``).
+    the layers move with their blocks (``shape.grown_layer``).
 
     Args:
         head: Trained on the seed.
         growth: What the seed was grown into.
         seed: The seed's shape.
         target: The grown model's fingerprint, for the new head's configuration.
+        draft_hidden_size: The width of the draft that it decodes with, for a head that reads the
+            draft's states; None where it is the one of training.
+        draft: That draft's fingerprint, likewise.
 
     Raises:
-        UserError: The head does not fit the seed, or the shape cannot hold the seed.
+        UserError: The head does not fit the seed, its kind cannot be grown, or the shape cannot
+            hold the seed.
     """
     head.check_fits(seed.hidden_size, seed.num_hidden_layers)
     shape = growth.resolve(seed)
+    layers = [
+        grown_layer(layer, seed.num_hidden_layers, shape.num_hidden_layers)
+        for layer in head.layers_read
+    ]
     config = replace(
         head.config,
         hidden_size=shape.hidden_size,
-        layer=grown_layer(head.config.layer, seed.num_hidden_layers, shape.num_hidden_layers),
+        layer=layers[-1],
+        layers=tuple(layers) if head.several_layers else (),
         layers_of_target=shape.num_hidden_layers,
         target=target,
     )
-    weight = head.weight.detach()
-    padding = weight.new_zeros(shape.hidden_size - seed.hidden_size)
-    return JudgeHead.from_weights(torch.cat([weight, padding]), head.bias.detach(), config).eval()
+    if head.reads_draft_embedding and draft_hidden_size is not None:
+        config = replace(config, draft_hidden_size=draft_hidden_size, draft=draft)
+    return head.widened(config).eval()
 
 
 class _PaddedHead(nn.Linear):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -19,8 +20,12 @@ class EmbedConfig:
 class JudgeConfig:
     name: str = MISSING
     head: str = "linear"
+    """A kind of head: a file of ``judge_lightning/heads/`` (docs/heads.md)."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The kind's own, with defaults where none is given."""
     layer: int | None = None
-    """None: the best on validation. A Python index into the target's blocks (-1: the last)."""
+    """None: the best on validation. A Python index into the target's blocks (-1: the last).
+    A head over several layers takes its layers from ``options``."""
     lr: float = 1e-4
     weight_decay: float = 0.1
     batch_size: int = 128

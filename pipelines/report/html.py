@@ -155,7 +155,10 @@ def _layer_curve(material: Material) -> Card:
     )
     return Card(
         "Which layer knows",
-        "One head per layer of the target, trained side by side; measured on validation prompts.",
+        "One head per layer of the target, trained side by side; measured on validation prompts."
+        if len(layers) > 1
+        else "This head is trained once, and stands at the last layer that it reads; measured on"
+        " validation prompts.",
         Markup(chart),
         [("judge", "AUROC"), ("exact", "average precision on mistakes")],
     )

@@ -124,7 +124,8 @@ def _judge(material: Material) -> dict[str, Any]:
         **material.calibration,
         "layer": head["layer"],
         "layers": head["layers_of_target"],
-        "parameters": head["hidden_size"] + 1,
+        # A linear judge's, where an older artifact does not say.
+        "parameters": material.calibration.get("parameters", head["hidden_size"] + 1),
         "threshold": head["threshold"],
         "certificate": _certificate(material),
     }

@@ -207,9 +207,19 @@ def draft_cost(material: Material) -> str:
 def judge_sentence(material: Material) -> str:
     """The judge in one sentence: size, place, and how well it tells mistakes apart."""
     head, measured = material.head, material.calibration
+    layers = head.get("layers") or [head["layer"]]
+    places = " and ".join(filter(None, [", ".join(map(str, layers[:-1])), str(layers[-1])]))
+    whose = (
+        "the draft's and the target's own embeddings"
+        if head.get("draft_hidden_size")
+        else ("the target's own embedding")
+    )
+    # Artifacts from before there were other heads than the linear one do not say how many.
+    numbers = measured.get("parameters", head["hidden_size"] + 1)
     return (
-        f"{head['hidden_size'] + 1} trained numbers read the target's own embedding after layer"
-        f" {head['layer']} of {head['layers_of_target']} (counted from 0)."
+        f"{numbers} trained numbers ({head.get('kind', 'linear')}) read {whose} after"
+        f" {'layers' if len(layers) > 1 else 'layer'} {places} of {head['layers_of_target']}"
+        " (counted from 0)."
         f" At the threshold {head['threshold']:.2f} they reject {percent(measured['recall'])} of"
         f" {measured['mistakes']} held-out mistake tokens and keep {percent(measured['kept'])} of"
         f" {measured['correct']} correct ones (AUROC {measured['auroc']:.3f})."

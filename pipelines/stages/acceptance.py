@@ -11,6 +11,7 @@ from judge_lightning.errors import UserError
 from pipelines.acceptance import check_texts, labelling_settings, text_settings
 from pipelines.config import RunConfig
 from pipelines.durable import UNFINISHED_SUFFIX, write_json
+from pipelines.judge_heads import decodes_with_draft_states
 from pipelines.pair import (
     load_pair_model,
     load_pair_tokenizer,
@@ -90,6 +91,12 @@ class Acceptance(Stage):
     def validate(self, config: RunConfig) -> None:
         """Refuses texts that cannot be read; their files are read through."""
         check_texts(config)
+        if config.acceptance.judge and decodes_with_draft_states(config):
+            raise UserError(
+                "acceptance.judge",
+                "the judge reads a draft's states, and texts are read by the target alone",
+                "use acceptance.judge=false, or another judge",
+            )
         if config.acceptance.judge and config.engine.judge_path is not None:
             _load_head(config, Path(config.engine.judge_path))
 

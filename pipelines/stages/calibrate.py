@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from judge_lightning.errors import UserError
 from pipelines.calibration import check_enough_prompts, check_risk, check_whose_judge, token_rule
 from pipelines.config import RunConfig
+from pipelines.judge_heads import check_head
 from pipelines.pair import target_shape
 from pipelines.stage import Stage, StageContext
 
@@ -49,6 +50,7 @@ class Calibrate(Stage):
                 f"{layer} is out of range for a target of {shape[0]} layers",
                 f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
             )
+        check_head(config)
         check_risk(config.calibrate)
         check_whose_judge(config)
         check_enough_prompts(config)
@@ -104,7 +106,9 @@ def write_judge(
         for point in operating_curve(tokens, context.config.calibrate.points):
             file.write(json.dumps(asdict(point), sort_keys=True) + "\n")
     layer = head.config.layer
-    text = json.dumps({"layer": layer, **numbers}, indent=1, sort_keys=True)
+    facts = {"head": head.config.kind, "parameters": head.parameters_count, "layer": layer}
+    facts["layers_read"] = list(head.layers_read)
+    text = json.dumps({**facts, **numbers}, indent=1, sort_keys=True)
     (context.work / "calibration.json").write_text(text + "\n", encoding="utf-8")
     context.recorder.metric("layer", layer)
     for name, value in {**numbers, **_prefixed(certificate or {})}.items():

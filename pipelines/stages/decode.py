@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of, draft_length_setting
+from pipelines.judge_heads import check_growable, decodes_with_draft_states, decoding_head
 from pipelines.pair import pair_loader, pair_settings
 from pipelines.shift import record_shift
 from pipelines.stage import Stage, StageContext
-from pipelines.stand_in import grow_judge, model_fingerprint, seed_of
+from pipelines.stand_in import describe_stand_in, grow_judge, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
     from evals.comparison import Comparison
@@ -80,8 +81,10 @@ class Decode(Stage):
                 f"use some of {', '.join(sorted(families))}, {config.eval.headline} among them",
             )
         if config.engine.judge_path is not None:
-            seed = model_fingerprint(seed_of(config.pair.target))
-            _load_head(Path(config.engine.judge_path), seed)
+            seeds = (seed_of(config.pair.target), seed_of(config.pair.draft))
+            _load_head(Path(config.engine.judge_path), *map(model_fingerprint, seeds))
+        check_growable(config)
+        _check_mismatch_rules(config)
 
     def run(self, context: StageContext) -> None:
         prompts = held_out_prompts(context)
@@ -111,7 +114,8 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
         config.engine.kind, config.engine.temperature, on_gpu=bool(gpus), reading=reading
     )
     if engine != config.engine.kind:
-        hint = f" ({', '.join(reading)} reads the draft's probabilities)" if reading else ""
+        what = "probabilities" if _reading_probabilities(config) else "states"
+        hint = f" ({', '.join(reading)} reads the draft's {what})" if reading else ""
         hint = hint or _HINTS[engine]
         print(f"{engine_field}={config.engine.kind} takes {engine}{hint}", flush=True)
     judge = judge_folder(context) if judged_decoders(config) else None
@@ -154,10 +158,28 @@ def used_rules(config: RunConfig) -> dict[str, Any]:
 
 
 def decoders_reading_draft(config: RunConfig) -> list[str]:
-    """The run's decoders that read the draft's probabilities when decoding greedily too."""
+    """The run's decoders that read the draft's states, or its probabilities when greedy too."""
+    judged = judged_decoders(config) if decodes_with_draft_states(config) else []
+    return list(dict.fromkeys([*judged, *_reading_probabilities(config)]))
+
+
+def _reading_probabilities(config: RunConfig) -> list[str]:
     from evals.decoders import reading_draft
 
     return reading_draft(config.verifier.decoders, config.verifier.rules)
+
+
+def _check_mismatch_rules(config: RunConfig) -> None:
+    """Raises UserError for a rule that needs another kind of judge than the one that decodes."""
+    from judge_lightning.decoding.verifiers.registry import needs_mismatch_head
+
+    for name, spec in used_rules(config).items():
+        if needs_mismatch_head(spec) and not decoding_head(config).mismatches_only:
+            raise UserError(
+                f"verifier.rules.{name}",
+                "needs a head that is trained on mismatches",
+                "use judge=autojudge",
+            )
 
 
 def held_out_prompts(context: StageContext) -> list[Prompt]:
@@ -218,23 +240,23 @@ def judge_folder(context: StageContext) -> Path:
 
     A stand-in gets its seed's judge, grown with it, in the stage's scratch folder.
     """
-    path, target = context.config.engine.judge_path, context.config.pair.target
+    path, pair = context.config.engine.judge_path, context.config.pair
     trained = context.inputs.get("certify") or context.inputs["calibrate"]
     folder = Path(path) if path is not None else trained / "judge"
-    if target.grow is None:
+    if not describe_stand_in(pair):
         return folder
-    return grow_judge(folder, target, context.work / "scratch" / "judge")
+    return grow_judge(folder, pair.target, context.work / "scratch" / "judge", pair.draft)
 
 
 def _comparison(config: RunConfig, judge: Path | None, threads: int, engine: str) -> Comparison:
     from evals.comparison import Comparison
 
-    target = model_fingerprint(config.pair.target)
+    models = model_fingerprint(config.pair.target), model_fingerprint(config.pair.draft)
     if judge is not None:
-        _load_head(judge, target)
+        _load_head(judge, *models)
     return Comparison(
         load_pair=pair_loader(config),
-        load_head=partial(_load_head, judge, target) if judge is not None else None,
+        load_head=partial(_load_head, judge, *models) if judge is not None else None,
         decoders=tuple(config.verifier.decoders),
         draft_length=draft_length_of(config.engine),
         max_new_tokens=config.engine.max_new_tokens,
@@ -252,10 +274,10 @@ def _workers(config: RunConfig) -> int:
     return config.engine.workers or (1 if sharded else 0)
 
 
-def _load_head(folder: Path, target: str) -> Any:
+def _load_head(folder: Path, target: str, draft: str) -> Any:
     from judge_lightning.heads import JudgeHead
 
-    return JudgeHead.from_pretrained(folder, expected_target=target)
+    return JudgeHead.from_pretrained(folder, expected_target=target, expected_draft=draft)
 
 
 def judge_digest(path: str | None) -> str | None:

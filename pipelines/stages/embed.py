@@ -6,6 +6,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.judge_heads import embeds_draft
 from pipelines.pair import load_pair_model, model_settings, target_shape
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import model_fingerprint, seed_of
@@ -23,11 +24,13 @@ class Embed(Stage):
     reads = ("dataset",)
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """The target, and how its states are stored."""
+        """The target, and how its states are stored; the draft, where a head reads it too."""
+        drafted = {"draft": model_settings(seed_of(config.pair.draft))}
         return {
             "target": model_settings(seed_of(config.pair.target)),
             "dtype": config.embed.dtype,
             "shard_tokens": config.embed.shard_tokens,
+            **(drafted if embeds_draft(config) else {}),
         }
 
     def validate(self, config: RunConfig) -> None:
@@ -43,6 +46,7 @@ class Embed(Stage):
     def disk_bytes(self, config: RunConfig) -> int:
         """A tuple for every other court prompt, with answers of half the allowed length."""
         layers, width = target_shape(config) or (0, 0)
+        layers += embeds_draft(config)  # The draft is seldom wider than its target.
         prompts = sum(
             source.count or _UNKNOWN_COUNT
             for source in config.data.sources.values()
@@ -56,11 +60,16 @@ class Embed(Stage):
         """Embeds the tuples shard by shard; complete shards are not computed again."""
         from judge_lightning.court.dataset.tables import read_dataset
         from judge_lightning.embeddings import embed_tuples, plan_shards
+        from judge_lightning.mismatches import DraftModel
 
         config = context.config
         dataset = context.inputs["dataset"]
         groups = plan_shards(read_dataset(dataset), config.embed.shard_tokens)
         total = sum(1 for _ in groups)
+        seed = seed_of(config.pair.draft)
+        draft = None
+        if embeds_draft(config):
+            draft = DraftModel(load_pair_model(config, seed), model_fingerprint(seed))
         shards = embed_tuples(
             load_pair_model(config, seed_of(config.pair.target)),
             read_dataset(dataset),
@@ -69,14 +78,18 @@ class Embed(Stage):
             shard_tokens=config.embed.shard_tokens,
             batch_size=config.embed.batch_size,
             target=model_fingerprint(seed_of(config.pair.target)),
+            draft=draft,
         )
-        tokens = mistakes = 0
+        tokens = mistakes = mismatches = 0
         for shard in context.recorder.progress(shards, total=total, unit="shard"):
             tokens += shard.tokens
             mistakes += shard.mistakes
+            mismatches += shard.mismatches
         context.recorder.metric("shards", total)
         context.recorder.metric("tokens", tokens)
         context.recorder.metric("mistake_tokens", mistakes)
+        if draft is not None:
+            context.recorder.metric("mismatched_tokens", mismatches)
 
 
 STAGE = Embed()

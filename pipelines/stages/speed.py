@@ -8,6 +8,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.judge_heads import check_growable
 from pipelines.stage import Stage, StageContext
 from pipelines.stages import decode
 from pipelines.stand_in import check_stand_ins, describe_stand_in, timed_run
@@ -48,6 +49,7 @@ class Speed(Stage):
             )
         try:
             check_stand_ins(timed.pair)
+            check_growable(timed)
             reading = decode.decoders_reading_draft(timed)
             check_engine(timed.engine.kind, timed.engine.temperature, reading)
         except UserError as error:

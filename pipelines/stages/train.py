@@ -1,6 +1,7 @@
 """train: a judge head for every layer, all in one run, and the layer that judges best.
 
-``judge.layer`` belongs to calibrate: another layer needs no other training.
+``judge.layer`` belongs to calibrate: another layer needs no other training. Of a kind that reads
+several layers, or one alone, there is one head, which is listed under its last layer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.judge_heads import check_head, head_kind
 from pipelines.stage import Recorder, Stage, StageContext
 
 
@@ -28,13 +30,13 @@ class Train(Stage):
             "head", "lr", "weight_decay", "batch_size", "max_epochs", "patience",
             "positive_weight", "threshold", "seed",
         )  # fmt: skip
-        return {name: getattr(judge, name) for name in names}
+        options = {"options": dict(judge.options)} if judge.options else {}
+        return {name: getattr(judge, name) for name in names} | options
 
     def validate(self, config: RunConfig) -> None:
-        """Refuses numbers that train nothing."""
+        """Refuses a head that does not exist and numbers that train nothing."""
         judge = config.judge
-        if judge.head != "linear":
-            raise UserError("judge.head", f"unknown value {judge.head!r}", "one of ['linear']")
+        check_head(config)
         if not 0.0 <= judge.threshold <= 1.0:
             raise UserError(
                 "judge.threshold", f"{judge.threshold} is no probability", "give 0 to 1"
@@ -56,6 +58,7 @@ class Train(Stage):
         judge = context.config.judge
         folder = context.inputs["embed"]
         index = EmbeddingIndex.load(folder)
+        kind = head_kind(judge)
         module = train_heads(
             folder,
             context.work / "scratch" / "checkpoints",
@@ -70,19 +73,21 @@ class Train(Stage):
             processes=judge.processes,
             logger=context.recorder.lightning_logger(),
             on_epoch=_epoch_bar(context.recorder, judge.max_epochs),
+            kind=kind,
         )
-        export_heads(module, index, context.work / "heads", threshold=judge.threshold)
+        export_heads(module, index, context.work / "heads", threshold=judge.threshold, kind=kind)
         scores = module.scores()
         chosen = choose_layer(scores)
+        best = next(score for score in scores if score.layer == chosen)
         _write(context, "layers.json", [asdict(score) for score in scores])
         _write(context, "chosen.json", {"layer": chosen, "layers": index.layers})
         context.recorder.metric("layer", chosen)
-        context.recorder.metric("parameters", index.hidden_size + 1)
+        context.recorder.metric("parameters", module.parameters_per_head)
         for score in scores:
             for name in ("auroc", "average_precision", "recall", "kept"):
                 context.recorder.metric(f"layers/{score.layer:02d}/{name}", getattr(score, name))
         for name in ("epoch", "loss", "auroc", "average_precision", "recall", "kept"):
-            context.recorder.metric(name, getattr(scores[chosen], name))
+            context.recorder.metric(name, getattr(best, name))
 
 
 def _epoch_bar(recorder: Recorder, epochs: int) -> Callable[[int], None]:

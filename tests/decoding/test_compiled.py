@@ -41,6 +41,20 @@ def head(hidden: int, layers: int) -> JudgeHead:
     return JudgeHead.from_weights(weights, 0.1, HeadConfig(hidden, layers - 1, layers))
 
 
+def other_heads() -> dict[str, JudgeHead]:
+    """Of the kinds that the compiled engine runs, for the tiny pair."""
+    several = HeadConfig(32, 1, 2, kind="layers", layers=(0, 1))
+    heads = {
+        "mlp": JudgeHead(HeadConfig(32, 0, 2, kind="mlp", options={"hidden": 5})),
+        "layers": JudgeHead(several),
+    }
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in [p for one in heads.values() for p in one.parameters()]:
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return heads
+
+
 def random_prompt(length: int) -> Tensor:
     return torch.randint(3, 61, (1, length), generator=torch.Generator().manual_seed(length))
 
@@ -67,16 +81,18 @@ def engine() -> CompiledEngine:
 def tiny(llama: Models, engine: CompiledEngine) -> dict[str, tuple[SpeculativeDecoder, ...]]:
     """(compiled, eager) by verifier, with a draft length of 5."""
     engines: tuple[Engine | str, ...] = (engine, "eager")
+    judges = {"judge": head(32, 2), **other_heads()}
+    verifiers = {"exact": Exact(), **{name: Judge(one) for name, one in judges.items()}}
     return {
         name: tuple(SpeculativeDecoder(*llama, verifier, 5, each) for each in engines)
-        for name, verifier in (("exact", Exact()), ("judge", Judge(head(32, 2))))
+        for name, verifier in verifiers.items()
     }
 
 
 Tiny = dict[str, tuple[SpeculativeDecoder, ...]]
 
 
-@pytest.mark.parametrize("verifier", ["exact", "judge"])
+@pytest.mark.parametrize("verifier", ["exact", "judge", "mlp", "layers"])
 @pytest.mark.parametrize(
     ("length", "new"),
     [(1, 30), (2, 9), (7, 40), (3, 1), (5, 2), (9, 13), (90, 50), (95, 5), (7, 17)],

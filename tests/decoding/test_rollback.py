@@ -30,14 +30,18 @@ class AcceptsAsTold:
     """Keeps ``lengths[i]`` tokens of the i-th block, whatever they are; notes what it was given."""
 
     lengths: list[int]
-    layer: int | None = LAST_LAYER
+    layers: tuple[int, ...] = (0, LAST_LAYER)
     threshold: float | None = None
     lossless: bool = False
     reads_draft: bool = False
+    reads_draft_states: bool = True
     blocks: list[Block] = field(default_factory=list)
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Every target will do."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Every draft will do."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         self.blocks.append(block)
@@ -49,10 +53,10 @@ class AcceptsAsTold:
 
 
 def plain(model: PreTrainedModel, tokens: list[int]) -> tuple[Tensor, Tensor]:
-    """Logits (n, V) and the last block's output (n, H), in one forward without a cache."""
-    with torch.inference_mode(), HiddenStateTap(model, [LAST_LAYER]) as tap:
+    """Logits (n, V) and all blocks' outputs (n, L, H), in one forward without a cache."""
+    with torch.inference_mode(), HiddenStateTap(model, range(LAST_LAYER + 1)) as tap:
         logits = model(torch.tensor([tokens]), use_cache=False).logits[0]
-        return logits, tap.states[LAST_LAYER][0]
+        return logits, torch.stack([tap.states[n][0] for n in range(LAST_LAYER + 1)], 1)
 
 
 def drafted(model: PreTrainedModel, prefix: list[int], count: int) -> Iterator[int]:
@@ -89,6 +93,9 @@ def test_after_any_accept_lengths_both_models_stand_where_they_would_without_a_c
         torch.testing.assert_close(block.logits, logits[len(prefix) - 1 :], atol=1e-4, rtol=1e-4)
         assert block.embeddings is not None
         torch.testing.assert_close(block.embeddings, states[len(prefix) :], atol=1e-4, rtol=1e-4)
+        said = plain(draft, prefix + cycle.proposed)[1][len(prefix) :, -1]
+        assert block.draft_states is not None
+        torch.testing.assert_close(block.draft_states, said, atol=1e-4, rtol=1e-4)
         prefix += cycle.tokens
 
 

@@ -207,6 +207,39 @@ def test_a_grown_head_gives_the_same_verdicts(
     torch.testing.assert_close(verdicts, expected, atol=1e-4, rtol=0)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"kind": "mlp", "options": {"hidden": 3}},
+        {"kind": "layers", "layers": (0, 1)},
+        {"kind": "autojudge", "draft_hidden_size": 16, "draft": "small"},
+    ],
+    ids=lambda kind: kind["kind"],
+)
+def test_heads_of_every_kind_grow_with_the_models_that_they_read(
+    kind: dict[str, Any], grown: LlamaForCausalLM, seed: LlamaForCausalLM
+) -> None:
+    """The seed is its own draft here, and so is the grown model."""
+    head = JudgeHead(HeadConfig(hidden_size=16, layer=1, layers_of_target=2, **kind))
+    for parameter in head.parameters():
+        parameter.copy_(torch.randn(parameter.shape))
+    width = grown.config.hidden_size
+    bigger = grow_head(head, GROWN, SEED, "grown", draft_hidden_size=width, draft="grown draft")
+    ids = tokens(seed)
+
+    def verdicts(judge: JudgeHead, model: LlamaForCausalLM) -> Tensor:
+        with HiddenStateTap(model, [*judge.layers_read, -1]) as tap:
+            model(ids)
+            read = torch.stack([tap.states[layer] for layer in judge.layers_read], -2)
+            draft: Tensor = tap.states[-1]
+            logits: Tensor = judge(read if judge.several_layers else read.squeeze(-2), draft)
+            return logits
+
+    torch.testing.assert_close(verdicts(bigger, grown), verdicts(head, seed), atol=1e-3, rtol=0)
+    assert bigger.config.draft == ("grown draft" if head.reads_draft_embedding else "")
+
+
 def test_a_head_of_another_model_is_not_grown() -> None:
     head = JudgeHead(HeadConfig(hidden_size=24, layer=0, layers_of_target=2))
     with pytest.raises(UserError, match="width 24"):

@@ -273,3 +273,83 @@ def test_a_learning_rate_changes_the_settings_of_train_alone(
     ]
 
     assert changed == ["train"]
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": 4},
+    "layers": {"layers": [-1, 0]},
+    "autojudge": {"layer": -1},
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_chain_ends_in_a_judge_of_the_kind_that_is_asked_for(
+    court: Path, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    for stage in ("prompts", "mine"):
+        (tmp_path / stage).symlink_to(court / stage)
+    monkeypatch.setattr(config.judge, "head", head)
+    monkeypatch.setattr(config.judge, "options", HEADS[head])
+    for module in (annotate, dataset, embed):
+        run(module.STAGE, config, tmp_path)
+    trained = run(train.STAGE, config, tmp_path)
+    calibrated = run(calibrate.STAGE, config, tmp_path)
+
+    judge = JudgeHead.from_pretrained(
+        tmp_path / "calibrate" / "judge",
+        expected_target=fingerprint(config.pair.target.path),
+        expected_draft=fingerprint(config.pair.draft.path),
+    )
+    assert judge.config.kind == head
+    assert judge.layers_read == ((0, 1) if head == "layers" else (calibrated.values["layer"],))
+    assert trained.values["parameters"] == judge.parameters_count
+    numbers = json.loads((tmp_path / "calibrate" / "calibration.json").read_text())
+    assert (numbers["head"], numbers["parameters"]) == (head, judge.parameters_count)
+    assert len(json.loads((tmp_path / "train" / "layers.json").read_text())) == (
+        2 if head == "mlp" else 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("judge", "field"),
+    [
+        ({"head": "intuition"}, "judge.head"),
+        ({"head": "mlp", "options": {"hidden": -3}}, "judge.options.hidden"),
+        ({"head": "mlp", "options": {"units": 3}}, "judge.options.units"),
+        ({"head": "linear", "options": {"hidden": 3}}, "judge.options.hidden"),
+        ({"head": "layers", "options": {"layers": [-1, 2]}}, "judge.options.layers"),
+        ({"head": "layers", "options": {"layers": [-1, 0]}, "layer": 0}, "judge.layer"),
+        ({"head": "autojudge", "layer": 0}, "judge.layer"),
+        ({"head": "autojudge", "options": {"layer": 2}}, "judge.options.layer"),
+    ],
+)
+def test_a_head_that_cannot_be_is_refused_before_any_work(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch, judge: dict[str, Any], field: str
+) -> None:
+    for name, value in judge.items():
+        monkeypatch.setattr(config.judge, name, value)
+
+    for stage in (train.STAGE, calibrate.STAGE):
+        with pytest.raises(UserError) as error:
+            stage.validate(config)
+        assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("head", "changed"),
+    [("mlp", ["train"]), ("layers", ["train"]), ("autojudge", ["embed", "train"])],
+)
+def test_another_kind_of_head_embeds_anew_only_where_it_reads_more(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch, head: str, changed: list[str]
+) -> None:
+    stages = (prompts, mine, annotate, dataset, embed, train, calibrate)
+    before = [module.STAGE.settings(config) for module in stages]
+    assert "options" not in before[5]
+    assert "draft" not in before[4]
+    monkeypatch.setattr(config.judge, "head", head)
+
+    assert changed == [
+        module.STAGE.name
+        for module, settings in zip(stages, before, strict=True)
+        if module.STAGE.settings(config) != settings
+    ]

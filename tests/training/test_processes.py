@@ -45,8 +45,8 @@ def test_two_processes_end_where_one_ends_even_after_a_kill(
     two = train(embeddings, tmp_path / "two", processes=2, on_epoch=begun_beside.append)
 
     assert begun_beside == begun[2:]
-    assert (one.weight - two.weight).abs().max() < 1e-6
-    assert (one.best_weight - two.best_weight).abs().max() < 1e-6
+    assert (one.bank.weight - two.bank.weight).abs().max() < 1e-6
+    assert (one.best.weight - two.best.weight).abs().max() < 1e-6
     assert (one.best_scores - two.best_scores).abs().max() < 1e-5
     assert [s.epoch for s in one.scores()] == [s.epoch for s in two.scores()]
     assert choose_layer(one.scores()) == choose_layer(two.scores()) == 1

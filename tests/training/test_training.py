@@ -60,7 +60,7 @@ def test_a_killed_training_ends_in_the_same_bytes(
     export_heads(whole, index, tmp_path / "a", threshold=0.5)
     export_heads(parts, index, tmp_path / "b", threshold=0.5)
 
-    assert torch.equal(whole.weight, parts.weight)
+    assert torch.equal(whole.bank.weight, parts.bank.weight)
     for path in (tmp_path / "a").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
@@ -81,7 +81,7 @@ def test_a_kill_in_the_middle_of_an_epoch_repeats_that_epoch(
         train(embeddings, tmp_path / "parts")
     monkeypatch.undo()
 
-    assert torch.equal(train(embeddings, tmp_path / "parts").weight, whole.weight)
+    assert torch.equal(train(embeddings, tmp_path / "parts").bank.weight, whole.bank.weight)
 
 
 def test_a_training_that_had_stopped_early_does_not_go_on(
@@ -95,7 +95,7 @@ def test_a_training_that_had_stopped_early_does_not_go_on(
     again = train(folder, checkpoints, lr=1.0, patience=1, max_epochs=20, on_epoch=begun.append)
 
     assert begun == []
-    assert torch.equal(again.weight, stopped.weight)
+    assert torch.equal(again.bank.weight, stopped.bank.weight)
 
 
 def test_a_layer_ends_where_it_would_have_ended_alone(embeddings: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_layer_ends_where_it_would_have_ended_alone(embeddings: Path, tmp_path
     _keep_layer(embeddings, alone_folder, index, layer=2)
     alone = train(alone_folder, tmp_path / "checkpoints", patience=10)
 
-    torch.testing.assert_close(alone.best_weight[0], together.best_weight[2])
+    torch.testing.assert_close(alone.best.weight[0], together.best.weight[2])
 
 
 def test_the_exported_head_reads_embeddings_as_they_are(embeddings: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_exported_head_reads_embeddings_as_they_are(embeddings: Path, tmp_pa
     export_heads(module, index, tmp_path / "heads", threshold=0.25)
     head = JudgeHead.from_pretrained(tmp_path / "heads" / "layer-01", expected_target="target")
     states, _ = read_shard(embeddings, index, index.shards[0])
-    module.weight.data, module.bias.data = module.best_weight, module.best_bias
+    module.bank.load_state_dict(module.best.state_dict())
 
     torch.testing.assert_close(
         head(states[:, 1]), module(states.float())[:, 1], atol=1e-4, rtol=1e-4

@@ -28,11 +28,15 @@ class BlockVerification:
 
     lossless: ClassVar[bool] = True
     reads_draft = False
-    layer = None
+    layers = ()
+    reads_draft_states = False
     threshold = None
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Every target will do."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Every draft will do."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """Tests all prefixes at once."""

@@ -26,22 +26,28 @@ class _Composed(TokenRule):
     def __init__(self, rules: Sequence[TokenRule]) -> None:
         if not rules:
             raise UserError("verifier", "no rules to compose", "give at least one")
-        layers = {rule.layer for rule in rules if rule.layer is not None}
+        layers = {rule.layers for rule in rules if rule.layers}
         if len(layers) > 1:
             raise UserError(
                 "verifier",
-                f"its rules read the layers {sorted(layers)}",
-                "compose judges of one layer",
+                f"its rules read the layers {' and '.join(map(str, sorted(layers)))}",
+                "compose judges of the same layers",
             )
         self.rules = tuple(rules)
-        self.layer = next(iter(layers), None)
+        self.layers = next(iter(layers), ())
         self.threshold = next((r.threshold for r in rules if r.threshold is not None), None)
         self.reads_draft = any(rule.reads_draft for rule in rules)
+        self.reads_draft_states = any(rule.reads_draft_states for rule in rules)
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Asks all of them."""
         for rule in self.rules:
             rule.check_target(target)
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Asks all of them."""
+        for rule in self.rules:
+            rule.check_draft(draft)
 
     def _opinions(self, block: Block, standard: Tensor) -> tuple[list[Tensor], Tensor | None]:
         opinions = [rule.opinion(block, standard) for rule in self.rules]

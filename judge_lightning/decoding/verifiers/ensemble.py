@@ -27,7 +27,8 @@ class Ensemble:
 
     lossless: ClassVar[bool] = False
     reads_draft = True
-    layer = None
+    layers = ()
+    reads_draft_states = False
     threshold = None
 
     def __init__(self, weight: float = 0.5) -> None:
@@ -35,6 +36,9 @@ class Ensemble:
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Every target will do."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Every draft will do."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """The standard rule's verdict on the mixture; ``standard`` is still the target's."""

@@ -17,11 +17,15 @@ class Exact:
 
     lossless = True
     reads_draft = False
-    layer = None
+    reads_draft_states = False
+    layers = ()
     threshold = None
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Every target will do."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Every draft will do."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """Keeps the tokens before the first one that the standard rule rejects."""

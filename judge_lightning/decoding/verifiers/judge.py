@@ -18,6 +18,7 @@ from judge_lightning.models.hidden_states import decoder_blocks
 class Judge:
     """The paper's rule: argmax or rejection sampling, OR sigmoid(w.e + b) > threshold.
 
+    The head may be of any kind (``judge_lightning/heads/``); the paper's is the linear one.
     Threshold 1 never overrules the standard rule, 0 keeps every block whole.
 
     It is ``any_of(Standard(), JudgeAlone(head))`` with fewer operations a cycle.
@@ -29,13 +30,15 @@ class Judge:
 
     lossless = False
     reads_draft = False
+    needs_mismatch_head = False
 
     def __init__(self, head: JudgeHead, threshold: float | None = None) -> None:
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise UserError("judge.threshold", f"is {threshold}", "give a probability, 0 to 1")
         self.head = head
         self.threshold = head.config.threshold if threshold is None else threshold
-        self.layer = head.config.layer
+        self.layers = head.layers_read
+        self.reads_draft_states = head.reads_draft_embedding
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Raises UserError when the head reads another width or number of layers."""
@@ -43,14 +46,19 @@ class Judge:
         width = config.get_text_config(decoder=True).hidden_size
         self.head.check_fits(width, len(decoder_blocks(target)))
 
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Raises UserError when the head reads draft states of another width."""
+        config: Any = draft.config
+        self.head.check_fits_draft(config.get_text_config(decoder=True).hidden_size)
+
     def probabilities(self, block: Block) -> Tensor:
         """How likely each token is correct, (M,) float64."""
         assert block.embeddings is not None
-        if self.head.weight.device != block.embeddings.device:
+        if self.head.device != block.embeddings.device:
             self.head.to(block.embeddings.device)
         # In float32 the sigmoid of a sure "no" is 0, which a threshold of 0 must still pass.
-        probabilities: Tensor = self.head(block.embeddings).double().sigmoid()
-        return probabilities
+        logits: Tensor = self.head(block.embeddings, block.draft_states)
+        return logits.double().sigmoid()
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """Keeps the tokens before the first one that both rules reject."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from judge_lightning.decoding.verifiers.compose import AllOf, AnyOf, Standard
 from judge_lightning.decoding.verifiers.rule import TokenRule
 from judge_lightning.decoding.verifiers.verdict import Verifier
@@ -62,6 +60,14 @@ def needs_head(spec: RuleSpec, field: str = "verifier") -> bool:
     return _HEAD in inspect.signature(_rule(name, field)).parameters
 
 
+def needs_mismatch_head(spec: RuleSpec, field: str = "verifier") -> bool:
+    """Whether the rule is for a judge that was trained on mismatches alone."""
+    name, options = _read(spec, field)
+    if name in _COMPOSED:
+        return any(needs_mismatch_head(one, field) for one in _parts(name, options, field))
+    return bool(getattr(_rule(name, field), "needs_mismatch_head", False))
+
+
 def is_lossless(spec: RuleSpec, field: str = "verifier") -> bool:
     """Whether the rule keeps the target's own output. No composition does."""
     name, _ = _read(spec, field)
@@ -88,7 +94,7 @@ def describe_rule(spec: RuleSpec, field: str = "verifier") -> str:
 
 
 def _any_head() -> JudgeHead:
-    return JudgeHead.from_weights(torch.zeros(1), 0.0, HeadConfig(1, 0, 1))
+    return JudgeHead(HeadConfig(1, 0, 1))
 
 
 def _made(name: str, options: Mapping[str, Any], head: JudgeHead | None, field: str) -> Verifier:

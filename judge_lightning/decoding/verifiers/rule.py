@@ -42,7 +42,8 @@ class TokenRule(ABC):
     contains_standard: bool = False
     reads_draft: bool = False
     """Whether ``Block.draft_probabilities`` are needed when decoding greedily too."""
-    layer: int | None = None
+    reads_draft_states: bool = False
+    layers: tuple[int, ...] = ()
     threshold: float | None = None
 
     @abstractmethod
@@ -55,6 +56,9 @@ class TokenRule(ABC):
 
     def check_target(self, target: PreTrainedModel) -> None:  # noqa: B027 (few rules need it)
         """Every target will do."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:  # noqa: B027 (likewise)
+        """Every draft will do."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """Keeps the tokens before the first one that the rule says no to."""

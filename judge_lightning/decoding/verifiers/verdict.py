@@ -18,11 +18,14 @@ class Block:
         tokens: Draft tokens (M,) long.
         logits: The target's logits (M + 1, V); row i is for the position of draft token i, the
             last row for the token after the block.
-        embeddings: The target's hidden states (M, H) at the draft tokens' own positions, at the
-            verifier's ``layer``; None when it reads none.
+        embeddings: The target's hidden states at the draft tokens' own positions: (M, H) of the
+            one layer, (M, L, H) of the several in the verifier's ``layers``; None when it reads
+            none.
         temperature: 0 is greedy.
         draft_probabilities: What the tokens were drawn from, (M, V). When greedy None, or for a
             rule that reads them the draft's distribution at temperature 1.
+        draft_states: The draft's hidden states (M, D) at the draft tokens' own positions, the
+            output of its last block; None for a rule that reads none.
     """
 
     tokens: Tensor
@@ -30,6 +33,7 @@ class Block:
     embeddings: Tensor | None = None
     temperature: float = 0.0
     draft_probabilities: Tensor | None = None
+    draft_states: Tensor | None = None
 
 
 @dataclass(slots=True)
@@ -61,8 +65,12 @@ class Verifier(Protocol):
         """Whether the rule needs the draft's probabilities when decoding greedily too."""
 
     @property
-    def layer(self) -> int | None:
-        """The target's block whose output the rule reads (0-based), None for no block's."""
+    def reads_draft_states(self) -> bool:
+        """Whether the rule needs the draft's hidden states."""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The target's blocks whose outputs the rule reads (0-based), ascending; may be none."""
 
     @property
     def threshold(self) -> float | None:
@@ -70,6 +78,9 @@ class Verifier(Protocol):
 
     def check_target(self, target: PreTrainedModel) -> None:
         """Raises UserError when the rule cannot be used with this target."""
+
+    def check_draft(self, draft: PreTrainedModel) -> None:
+        """Raises UserError when the rule cannot be used with this draft."""
 
     def verdict(self, block: Block, generator: torch.Generator | None = None) -> Verdict:
         """Decides on one block; ``generator`` is the randomness of sampling."""

@@ -25,6 +25,7 @@ from judge_lightning.decoding.verifiers.registry import (
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
 from judge_lightning.verifiers import (
+    AutoJudge,
     Block,
     BlockVerification,
     Divergence,
@@ -182,11 +183,41 @@ def test_the_papers_rule_is_any_of_the_standard_rule_and_the_judge() -> None:
     assert judged.accepted == 2
 
 
+def test_autojudge_asks_its_head_about_mismatches_alone() -> None:
+    """u = (2, 0), w = (0, 1), b = -1 over the draft's and the target's states.
+
+    place 0, a mismatch:  2 * 1.5 + 0.5 - 1 = 2.5, sigmoid 0.924: unimportant
+    place 1, the best:    2 * -3 + 0 - 1 = -7: kept, whatever the head would say
+    place 2, a mismatch:  2 * 0.5 + 0.4 - 1 = 0.4, sigmoid 0.599: important at a threshold of 0.6
+    """
+    config = HeadConfig(2, 0, 1, kind="autojudge", draft_hidden_size=2)
+    weights = {
+        "draft_weight": torch.tensor([2.0, 0.0]),
+        "weight": torch.tensor([0.0, 1.0]),
+        "bias": torch.tensor(-1.0),
+    }
+    judge = JudgeHead.from_tensors(config, weights)
+    given = Block(
+        TOKENS,
+        P.log(),
+        torch.tensor([[9.0, 0.5], [9.0, 0.0], [9.0, 0.4]]),
+        draft_states=torch.tensor([[1.5, 9.0], [-3.0, 9.0], [0.5, 9.0]]),
+    )
+
+    verdict = AutoJudge(judge, 0.6).verdict(given)
+
+    assert verdict.judge == pytest.approx([0.92414, 0.00091, 0.59869], abs=1e-5)
+    assert (verdict.accepted, verdict.next_token) == (2, 0)
+    assert AutoJudge(judge, 0.59).verdict(given).accepted == 3
+    assert AutoJudge(judge, 0.93).verdict(given).accepted == 0
+    assert AutoJudge(judge).reads_draft_states
+
+
 def test_all_of_keeps_what_every_rule_keeps() -> None:
     embeddings = torch.tensor([[0.5, 0.0], [-3.0, 0.0], [0.5, 0.0]])
     both = all_of(TopK(2), JudgeAlone(head(), 0.6))
     assert kept(both, embeddings=embeddings) == 1
-    assert both.layer == 0
+    assert both.layers == (0,)
 
 
 def test_rules_are_made_from_a_configuration() -> None:

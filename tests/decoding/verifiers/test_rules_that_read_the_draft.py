@@ -30,7 +30,7 @@ def test_the_drafts_distribution_is_handed_out_only_where_it_is_read(
     llama: Models, prompt: Tensor, reads_draft: bool
 ) -> None:
     target, draft = llama
-    roles = Roles(target, draft, 4, None, reads_draft=reads_draft)
+    roles = Roles(target, draft, 4, reads_draft=reads_draft)
     request = make_request(target, prompt, 20, (), temperature=0.0, generator=None)
     with torch.inference_mode(), EagerEngine().speculate(roles, request) as speculation:
         n = prompt.shape[1]

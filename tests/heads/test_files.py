@@ -64,7 +64,7 @@ def test_a_judge_for_another_target_is_refused(head: JudgeHead, tmp_path: Path) 
     [
         ({"layer": 3}, "layer"),
         ({"layer": -1}, "layer"),
-        ({"kind": "mlp"}, "kind"),
+        ({"kind": "intuition"}, "kind"),
         ({"position": "post_norm"}, "position"),
         ({"format": 2}, "format"),
         ({"threshold": 1.5}, "threshold"),
