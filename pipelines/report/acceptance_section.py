@@ -105,8 +105,9 @@ def lead(material: AcceptanceMaterial) -> str:
         )
     )
     return (
-        f"{'A text was' if count == 1 else f'{count} texts were'} read by the target as if"
-        " a draft had proposed them, every token behind the text's own tokens. The standard rule"
+        f"{'A text was' if count == 1 else f'{count} texts were'} read by the target as if a draft"
+        f" had proposed {'it' if count == 1 else 'them'}, every token behind the text's own tokens."
+        " The standard rule"
         f" accepts a token that is the target's own first choice.{judge} ± is a standard error over"
         " prompts."
     )
