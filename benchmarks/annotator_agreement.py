@@ -111,7 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 tokenizer=tokenizer,
                 check=check,
                 load_target=lambda: load(config.pair.target.path),
-                load_draft=lambda: load(config.pair.draft.path),
                 load_chat=_no_chat,
                 options=contender.options,
                 seed=given.seed,

@@ -1,6 +1,6 @@
 """Does the shift warning fire where a judge meets a draft that its court has not?
 
-Each judge decodes the same held-out word problems of micro with each draft. Beside the share of
+Each judge decodes the same held-out prompts of micro with each draft. Beside the share of
 right answers stands how many answers the warning flags, and the chance of so many if the drafts
 were the court's.
 """
@@ -55,7 +55,7 @@ class Meeting:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Decodes, prints the table and writes the result."""
     given = start(_parser(), arguments)
-    prompts = held_out_prompts(2 if given.quick else given.prompts)
+    prompts = held_out_prompts(2 if given.quick else given.prompts, given.family)
     meetings = []
     for name in given.pairs:
         config = pair_config(name)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seen = _decode(decoder, pair, prompts)
             meetings.append(_meeting(str(folder), name, reference, seen))
     print_table(
-        f"{len(prompts)} held-out word problems",
+        f"{len(prompts)} held-out prompts of the family {given.family}",
         ["judge", "pair", "right", "accepted", "flagged", "of them right", "by drafts", "chance"],
         [_row(meeting) for meeting in meetings],
     )
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("judges", type=Path, nargs="+", help="folders of judges of micro's target")
     parser.add_argument("--pairs", nargs="+", default=list(PAIRS), help="of micro's target")
     parser.add_argument("--prompts", type=int, default=60)
+    parser.add_argument("--family", default="word", choices=("word", "code", "choice"))
     return parser
 
 

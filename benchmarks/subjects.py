@@ -50,9 +50,9 @@ def pair_config(pair: str, overrides: Sequence[str] = ()) -> RunConfig:
     return config
 
 
-def held_out_prompts(count: int) -> list[Prompt]:
-    """The first of the quickstart's held-out word problems, which no judge was trained on."""
-    source = Source("benchmark", "micro", "word", checker="micro", count=count)
+def held_out_prompts(count: int, family: str = "word") -> list[Prompt]:
+    """The first of micro's held-out prompts of a family, which no judge was trained on."""
+    source = Source("benchmark", "micro", family, checker="micro", count=count)
     return list(islice(source.prompts(), count))
 
 

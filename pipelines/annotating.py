@@ -46,7 +46,6 @@ def annotator_tools(config: RunConfig) -> Tools:
         tokenizer=load_pair_tokenizer(config),
         check=_checker(config),
         load_target=lambda: load_pair_model(config, seed_of(config.pair.target)),
-        load_draft=lambda: load_pair_model(config, seed_of(config.pair.draft)),
         load_chat=lambda: _load_chat(config, "annotate.chat", _chat_config(config)),
         options=config.annotate.options,
         seed=config.seed,

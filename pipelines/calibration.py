@@ -78,6 +78,22 @@ def check_whose_judge(config: RunConfig) -> None:
         )
 
 
+def check_split_has_prompts(config: RunConfig, split: str) -> None:
+    """Refuses a split that no prompt can be in: it would have neither right tokens nor mistakes.
+
+    Raises:
+        UserError: Its share is 0, and no source is for it.
+    """
+    if config.data.shares.get(split, 0.0) > 0:
+        return
+    if all(source.split != split for source in config.data.sources.values()):
+        raise UserError(
+            f"data.shares.{split}",
+            "is 0 and no source is for that split, so it has neither correct tokens nor mistakes",
+            "give it a share, 0.15 say",
+        )
+
+
 def check_enough_prompts(config: RunConfig) -> None:
     """Refuses an alpha for which there cannot be enough calibration prompts.
 

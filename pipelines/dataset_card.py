@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from judge_lightning.court.dataset.card import CardFacts, DrafterFacts, SourceFacts
-from judge_lightning.court.rejects import Rejected, count_reasons
 from judge_lightning.court.tuples import REFERENCE_AUTHOR, TARGET_AUTHOR
 from pipelines.config import DrafterConfig, RunConfig
+from pipelines.durable import read_json
 
 if TYPE_CHECKING:
     from judge_lightning.court.dataset.assembly import Assembled
@@ -27,18 +26,16 @@ def card_facts(
     config: RunConfig,
     inputs: Mapping[str, Path],
     assembled: Assembled,
-    rejected: Sequence[Rejected],
+    rejected: Counter[str],
 ) -> CardFacts:
-    """The card's facts from the configuration and the statistics of the earlier stages."""
+    """The card's facts from the configuration and the statistics of the earlier stages.
+
+    ``rejected`` counts the reasons of all records that could not be used.
+    """
     prompts = _statistics(inputs["prompts"])
     mined = _statistics(inputs["mine"])
     annotated = _statistics(inputs["annotate"])
     left_out = Counter(annotated["left_out"]) + assembled.left_out
-    reasons = Counter(count_reasons(rejected))
-    reasons.update(prompts["rejected"])
-    for counts in mined["rejected"].values():
-        reasons.update(counts)
-    reasons.update(annotated["rejected"])
     return CardFacts(
         name=config.data.name,
         statistics=assembled.statistics.as_json(),
@@ -49,7 +46,7 @@ def card_facts(
         tokenizer=f"`{config.pair.target.path}`",
         examples=assembled.examples,
         left_out=dict(left_out.most_common()),
-        rejected=dict(reasons.most_common()),
+        rejected=dict(rejected.most_common()),
         removed=dict(prompts["filtered"]),
         reviewed=dict(assembled.reviewed.most_common()),
         made_with=f"python -m pipelines.run +exp={config.exp}",
@@ -125,5 +122,5 @@ def _described(config: RunConfig, author: str) -> str:
 
 
 def _statistics(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(folder / "statistics.json")
     return found

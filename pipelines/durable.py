@@ -52,6 +52,11 @@ def point_to(link: Path, target: Path) -> None:
     temporary.replace(link)
 
 
+def read_json(path: Path) -> Any:
+    """The value that a JSON file holds."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def sha256_of_file(path: Path, *, sync: bool = False) -> str:
     """SHA-256 of the file's bytes in hex; ``sync`` also flushes it to disk."""
     with path.open("rb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
+from pipelines.durable import sha256_of_file
 from pipelines.stand_in import described, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _source(model: ModelConfig) -> ModelSource:
 
 def _digest(path: str) -> str:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return sha256_of_file(Path(path))
     except OSError as error:
         raise UserError(
             "pair.chat_template", f"{path} cannot be read ({error.strerror})", "give a Jinja file"

@@ -8,8 +8,6 @@ the artifact does not hold stay as they are: each is trained by itself, from its
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 from judge_lightning.errors import UserError
 from judge_lightning.micro.paths import ASSETS
 from pipelines.artifacts import find_by_prefix
-from pipelines.durable import write_json
+from pipelines.durable import read_json, sha256_of_file, write_json
 from pipelines.manifest import Manifest
 from pipelines.store import ArtifactStore
 
@@ -59,7 +57,9 @@ def ship(folder: Path, manifest: Manifest, assets: Path = ASSETS) -> None:
         shutil.copytree(folder / name, assets / name)
     recipe["settings"]["models"] |= models
     recipe["right"] |= {name: _shares(manifest, name) for name in models}
-    recipe["weights"] |= {name: _digest(assets / name / "model.safetensors") for name in models}
+    recipe["weights"] |= {
+        name: sha256_of_file(assets / name / "model.safetensors") for name in models
+    }
     write_json(assets / RECIPE, recipe)
 
 
@@ -69,7 +69,7 @@ def _recipe_that_stays(assets: Path, manifest: Manifest) -> dict[str, Any]:
     empty: dict[str, Any] = {**new, "right": {}, "weights": {}}
     if not (assets / RECIPE).is_file():
         return empty
-    old: dict[str, Any] = json.loads((assets / RECIPE).read_text(encoding="utf-8"))
+    old: dict[str, Any] = read_json(assets / RECIPE)
     staying = set(old["weights"]) - set(manifest.settings["models"])
     if not staying:
         return empty
@@ -86,10 +86,6 @@ def _shares(manifest: Manifest, model: str) -> dict[str, float]:
     prefix = f"{model}/right/"
     metrics = manifest.metrics.items()
     return {name.removeprefix(prefix): v for name, v in metrics if name.startswith(prefix)}
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

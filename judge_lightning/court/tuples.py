@@ -21,8 +21,6 @@ TARGET_AUTHOR = "target"
 REFERENCE_AUTHOR = "reference"
 _LAST_CHOICES = (TARGET_AUTHOR, REFERENCE_AUTHOR)
 
-Annotated = list[tuple[Answer, Finding]]
-
 
 @dataclass
 class Court:

@@ -44,10 +44,6 @@ class Machine:
         """The part of it that its first ``count`` devices are."""
         return Machine(self.memory[:count], self.is_gpu)
 
-    def with_devices(self, count: int) -> Machine:
-        """``count`` devices like its smallest one."""
-        return Machine((min(self.memory),) * count, self.is_gpu)
-
 
 def parse_machine(text: str, *, is_gpu: bool = True) -> Machine:
     """Reads ``8 x 80 GiB``: how many devices, with how much memory each.

@@ -15,6 +15,7 @@ from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
 from evals.statistics import Estimate, paired_difference
 from judge_lightning.guarantee import Certificate
+from pipelines.durable import read_json
 from pipelines.manifest import Manifest
 from pipelines.shift import read_shift
 
@@ -143,7 +144,7 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
     """Reads the artifacts of ``inputs`` (stage to folder)."""
     decoded = inputs["decode"]
     calibrated = inputs.get("certify") or inputs["calibrate"]
-    head = _read_json(calibrated / "judge" / "judge_config.json")
+    head = read_json(calibrated / "judge" / "judge_config.json")
     promised = head.get("certificate")
     generations = {name: list(read_generations(decoded, name)) for name in identity.decoders}
     timings = list(read_timings(decoded))
@@ -160,8 +161,8 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         identity=identity,
         manifests={stage: Manifest.read(folder) for stage, folder in inputs.items()},
         head=head,
-        calibration=_read_json(calibrated / "calibration.json"),
-        layers=_read_json(inputs["train"] / "layers.json"),
+        calibration=read_json(calibrated / "calibration.json"),
+        layers=read_json(inputs["train"] / "layers.json"),
         curve=_read_rows(calibrated / "operating_curve.jsonl"),
         headline=statistics[identity.headline],
         speed=_speed(identity, inputs, statistics[identity.headline], timings),
@@ -175,8 +176,8 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
             if is_speculative(name)
         },
         examples=read_examples(inputs["evaluate"] / "examples.jsonl"),
-        results=_read_json(inputs["evaluate"] / "results.json"),
-        paired=_read_json(inputs["evaluate"] / "paired.json"),
+        results=read_json(inputs["evaluate"] / "results.json"),
+        paired=read_json(inputs["evaluate"] / "paired.json"),
         pareto={
             family: rule_points(generations, timings, family, identity.rules)
             for family in (families if identity.rules else ())
@@ -200,7 +201,7 @@ def _speed(
         True,
         decoder_statistics(generations, timings),
         _engines(timings),
-        _read_json(folder / "agreement.json")["tokens_differ"],
+        read_json(folder / "agreement.json")["tokens_differ"],
     )
 
 
@@ -223,10 +224,6 @@ def _changes(generations: Mapping[str, list[Generation]], family: str) -> dict[s
 def _ties(home: Mapping[str, list[Generation]]) -> int:
     pairs = zip(home.get("exact", []), home["target"], strict=False)
     return sum(exact.token_ids != target.token_ids for exact, target in pairs)
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:

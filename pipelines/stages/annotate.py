@@ -12,6 +12,7 @@ from judge_lightning.court.annotators import load_annotator
 from judge_lightning.errors import UserError
 from pipelines.annotating import annotator_settings, annotator_tools, check_annotating
 from pipelines.config import RunConfig
+from pipelines.durable import read_json
 from pipelines.pair import load_pair_tokenizer
 from pipelines.stage import Stage, StageContext
 
@@ -58,7 +59,7 @@ class Annotate(Stage):
         from judge_lightning.court.tuples import require_tuples
 
         config = context.config
-        mined = _read_json(context.inputs["mine"] / "statistics.json")
+        mined = read_json(context.inputs["mine"] / "statistics.json")
         require_tuples(mined["tuples"], config.mine.minimum_tuples)
         stretches = read_stretches(
             context.inputs["prompts"] / "prompts.jsonl", config.mine.shard_size
@@ -70,7 +71,7 @@ class Annotate(Stage):
             path = context.work / f"stretch-{stretch.number:05d}.json"
             if not path.exists():
                 _write_stretch(path, label(stretch))
-            facts.append(_read_json(path))
+            facts.append(read_json(path))
         _summarise(context, facts)
 
 
@@ -150,10 +151,6 @@ def _summarise(context: StageContext, facts: list[dict[str, Any]]) -> None:
             f"{config.annotate.name} found no mistake (left out: {statistics['left_out']})",
             "choose another annotator, or mine more prompts",
         )
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 STAGE = Annotate()

@@ -7,7 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
-from pipelines.calibration import check_enough_prompts, check_risk, check_whose_judge, token_rule
+from pipelines.calibration import (
+    check_enough_prompts,
+    check_risk,
+    check_split_has_prompts,
+    check_whose_judge,
+    token_rule,
+)
 from pipelines.config import RunConfig
 from pipelines.judge_heads import check_head
 from pipelines.pair import target_shape
@@ -51,6 +57,8 @@ class Calibrate(Stage):
                 f"choose {-shape[0]} to {shape[0] - 1}, or null for the best on validation",
             )
         check_head(config)
+        for split in ("train", "validation", "calibration"):
+            check_split_has_prompts(config, split)
         check_risk(config.calibrate)
         check_whose_judge(config)
         check_enough_prompts(config)

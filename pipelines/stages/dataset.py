@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.dataset_card import card_facts, dataset_table
+from pipelines.durable import sha256_of_file
 from pipelines.pair import load_pair_tokenizer
 from pipelines.run_folder import SUMMARY, TERMINAL
 from pipelines.stage import Stage, StageContext
@@ -37,7 +37,6 @@ class Dataset(Stage):
             "maximum_tuples": config.dataset.maximum_tuples,
             "reviews": [_digest("dataset.reviews", path) for path in config.dataset.reviews],
             "guarded": _digest("dataset.guarded", config.dataset.guarded),
-            "shares": dict(config.data.shares),
         }
 
     def validate(self, config: RunConfig) -> None:
@@ -59,14 +58,19 @@ class Dataset(Stage):
         guarded = _guarded(config, rejected)
         tables = sorted(context.inputs["annotate"].glob("tuples-*.parquet"))
         assembled = assemble(
-            list(context.recorder.progress(tables, total=len(tables), unit="table")),
+            tables,
             guarded,
             context.work,
             review=_review(config),
             maximum=config.dataset.maximum_tuples,
+            written=lambda read: context.recorder.progress(read, total=len(tables), unit="table"),
         )
-        write_rejected(context.work / REJECTED_FILE, rejected)
-        facts = card_facts(config, context.inputs, assembled, rejected)
+        reasons: Counter[str] = Counter()
+        everything = (*_rejected_before(context.inputs), rejected)
+        write_rejected(context.work / REJECTED_FILE, _counted(everything, reasons))
+        facts = card_facts(config, context.inputs, assembled, reasons)
+        # It names the experiment and where the models lie, which the key does not.
+        context.volatile.add("README.md")
         (context.work / "README.md").write_text(write_card(facts), encoding="utf-8")
         _write_numbers(context, assembled, facts.left_out, facts.rejected)
 
@@ -102,6 +106,23 @@ def _guarded(config: RunConfig, rejected: list[Rejected]) -> list[LabelledTuple]
     return tuples
 
 
+def _rejected_before(inputs: Mapping[str, Path]) -> Iterator[Iterable[Rejected]]:
+    """What the stages before could not use, a file at a time."""
+    from judge_lightning.court.rejects import REJECTED_FILE, read_rejected
+
+    yield read_rejected(inputs["prompts"] / REJECTED_FILE)
+    for path in sorted(inputs["mine"].glob("rejected-*.jsonl")):
+        yield read_rejected(path)
+    yield read_rejected(inputs["annotate"] / REJECTED_FILE)
+
+
+def _counted(files: Iterable[Iterable[Rejected]], reasons: Counter[str]) -> Iterator[Rejected]:
+    for file in files:
+        for one in file:
+            reasons[one.reason] += 1
+            yield one
+
+
 def _write_numbers(
     context: StageContext,
     assembled: Assembled,
@@ -130,7 +151,7 @@ def _digest(field: str, path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return sha256_of_file(Path(path))
     except OSError as error:
         raise UserError(
             field, f"{path} cannot be read ({error.strerror})", "name a file that is there"

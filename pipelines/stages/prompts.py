@@ -19,6 +19,7 @@ from judge_lightning.court.sources import Source
 from judge_lightning.court.sources.places import local_files
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig, SourceConfig
+from pipelines.durable import sha256_of_file
 from pipelines.stage import Stage, StageContext
 
 FILTERED_FILE = "filtered.jsonl"
@@ -145,8 +146,7 @@ def _settings(source: SourceConfig) -> dict[str, Any]:
 
 def _file_digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError:
         return None  # validate() says which file and why.
 

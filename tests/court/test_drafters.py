@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from judge_lightning.court.batches import BatchWriter, Continuation
-from judge_lightning.court.drafters import Drafter, LocalAuthor, generate_answers, write_batch
+from judge_lightning.court.batches import BatchWriter, Continuation, write_batch
+from judge_lightning.court.drafters import Drafter, LocalAuthor, generate_answers
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import Answer, Prompt
 from judge_lightning.errors import UserError

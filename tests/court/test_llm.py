@@ -44,7 +44,6 @@ def annotate(byte_tokenizer: PreTrainedTokenizerFast) -> Any:
             tokenizer=byte_tokenizer,
             check=lambda prompt, text: False,
             load_target=absent,
-            load_draft=absent,
             load_chat=lambda: chat,
             options=options,
         )

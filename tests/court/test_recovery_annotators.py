@@ -56,7 +56,6 @@ def annotate(name: str, cases: list[Case], batch_size: int = 16, **options: Any)
         tokenizer=pair().tokenizer,
         check=check,
         load_target=lambda: pair().target,
-        load_draft=lambda: pair().draft,
         load_chat=no_chat,
         options=options,
         batch_size=batch_size,

@@ -9,6 +9,7 @@ from pipelines.calibration import (
     certifies_answers,
     check_enough_prompts,
     check_risk,
+    check_split_has_prompts,
     check_whose_judge,
     chosen_rule,
     token_rule,
@@ -91,3 +92,18 @@ def test_a_promise_is_about_the_judge_that_decodes() -> None:
         check_whose_judge(config)
 
     assert error.value.field == "engine.judge_path"
+
+
+def test_a_split_that_no_prompt_can_be_in_is_refused_before_mining() -> None:
+    """It would have no token of either class."""
+    config = run_of(100, 0.2)
+
+    check_split_has_prompts(config, "calibration")
+    with pytest.raises(UserError, match="neither correct tokens nor mistakes") as error:
+        check_split_has_prompts(config, "validation")
+
+    assert error.value.field == "data.shares.validation"
+
+
+def test_a_source_of_its_own_fills_a_split_without_a_share() -> None:
+    check_split_has_prompts(run_of(100, 0.2, validation=10), "validation")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import pytest
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from judge_lightning.court.records import Answer, Prompt, write_records
+from judge_lightning.court.rejects import Rejected, read_rejected, write_rejected
 from judge_lightning.court.stretches import answers_file, read_stretches
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
@@ -172,6 +174,29 @@ def test_guarded_continuations_are_merged_as_mistakes(
     assert collected.values["mistake_tokens"] >= 26 * len("Like this.")
     assert embedded.values["mistake_tokens"] == collected.values["mistake_tokens"]
     assert "guarded" in (tmp_path / "dataset" / "README.md").read_text()
+
+
+def test_what_no_stage_could_use_lies_in_one_file_and_is_counted_from_it(
+    court: Path, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("prompts", "mine"):
+        shutil.copytree(court / name, tmp_path / name)
+    run(annotate.STAGE, config, tmp_path)
+    guarded = tmp_path / "guarded.jsonl"
+    good = {"prompt": "How do I do this?", "continuation": "Like this.", "category": "rude"}
+    guarded.write_text(json.dumps(good) + "\n{no json\n")
+    monkeypatch.setattr(config.dataset, "guarded", str(guarded))
+    monkeypatch.setattr(config.data, "max_rejected", 0.5)
+    places = ("prompts/rejected.jsonl", "mine/rejected-log-00000.jsonl", "annotate/rejected.jsonl")
+    for number, place in enumerate(places):
+        write_rejected(tmp_path / place, [Rejected(f"line {number}", f"reason {number}")])
+
+    run(dataset.STAGE, config, tmp_path)
+
+    kept = [one.reason for one in read_rejected(tmp_path / "dataset" / "rejected.jsonl")]
+    statistics = json.loads((tmp_path / "dataset" / "statistics.json").read_text())
+    assert kept == ["reason 0", "reason 1", "reason 2", "not JSON"]
+    assert statistics["rejected"] == dict.fromkeys(kept, 1)
 
 
 def test_too_few_tuples_are_refused_with_a_remedy(

@@ -81,7 +81,6 @@ class Tools:
     tokenizer: PreTrainedTokenizerBase
     check: Callable[[Prompt, str], bool]
     load_target: Callable[[], PreTrainedModel]
-    load_draft: Callable[[], PreTrainedModel]
     load_chat: Callable[[], Chat]
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0

@@ -37,6 +37,7 @@ def assemble(
     review: Review | None = None,
     maximum: int = 0,
     examples: int = 3,
+    written: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> Assembled:
     """Writes the tuples of all tables, and the guarded ones, into ``folder/data``.
 
@@ -46,12 +47,13 @@ def assemble(
         maximum: Keep this many of the tables' tuples, drawn by a hash of their texts, so that
             those that were drawn stay when others are added; 0 keeps all.
         examples: How many tuples to give back for people to read, by the same draw.
+        written: Gives the tables one after the other while they are written, to show progress.
     """
     assembled = Assembled()
     last_draw = _last_draw(tables, review, maximum) if maximum else None
     writer = DatasetWriter(folder)
     shown: list[tuple[str, LabelledTuple]] = []
-    for labelled in _reviewed(tables, review, assembled.reviewed):
+    for labelled in _reviewed(written(tables), review, assembled.reviewed):
         place = draw(labelled)
         if last_draw is not None and place > last_draw:
             assembled.left_out["over dataset.maximum_tuples"] += 1
@@ -76,7 +78,7 @@ def draw(labelled: LabelledTuple) -> str:
 
 
 def _reviewed(
-    tables: Sequence[Path], review: Review | None, decisions: Counter[str]
+    tables: Iterable[Path], review: Review | None, decisions: Counter[str]
 ) -> Iterator[LabelledTuple]:
     tuples = (labelled for table in tables for labelled in read_table(table))
     return tuples if review is None else review(tuples, decisions)

@@ -4,7 +4,7 @@
 was written before. All give *drafts*, which the checkers then turn into answers (``drafts``).
 """
 
-from judge_lightning.court.batches import stop_tokens, write_batch
+from judge_lightning.court.batches import stop_tokens
 from judge_lightning.court.drafters.drafts import Author, Draft, Drafts, check_drafts
 from judge_lightning.court.drafters.local import Drafter, LocalAuthor, generate_answers
 
@@ -17,5 +17,4 @@ __all__ = [
     "check_drafts",
     "generate_answers",
     "stop_tokens",
-    "write_batch",
 ]
