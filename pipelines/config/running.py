@@ -42,5 +42,7 @@ class SweepConfig:
     differ."""
     families: list[str] = field(default_factory=list)
     """Families of prompts that have columns; empty: the headline's."""
+    decoders: list[str] = field(default_factory=list)
+    """Whose answers the page is about; empty: the judge's, or else the standard rule's."""
     beside: str | None = None
     """Published numbers that are printed beside: ``paper``, the paper's."""

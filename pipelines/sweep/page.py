@@ -20,19 +20,18 @@ from pipelines.sweep.terminal import show_value
 
 def render_html(sweep: Sweep) -> str:
     """The whole page; links lead to the jobs' own reports beside it."""
-    families = sweep.families
+    views = sweep.views
     return _template().render(
         css=Markup(_file("pipelines.report", "report.css")),
         sweep=sweep,
-        several=len(families) > 1,
-        families=families,
-        sections=[(family, cards(sweep, family), matrices(sweep, family)) for family in families],
+        several=len(views) > 1,
+        sections=[(family, cards(sweep, family), matrices(sweep, family)) for family in views],
         pages={job.name: f"{job.name}/{REPORT}" for job in sweep.jobs if job.has_page},
         value=show_value,
         points=points,
         paper=paper_rows(sweep) if sweep.beside else [],
         paper_source=SOURCE,
-        warned=any(one.shifted for row in sweep.done for one in row.families.values()),
+        warned=any(one.shifted for row in sweep.done for one in row.views.values()),
         pairs=sorted({str(job.summary.get("pair")) for job in sweep.jobs}),
     )
 

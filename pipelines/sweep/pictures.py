@@ -45,7 +45,7 @@ class Matrix:
 
 def cards(sweep: Sweep, family: str) -> list[Card]:
     """The charts for one family; empty where no job is done."""
-    rows = [row for row in sweep.done if family in row.families]
+    rows = [row for row in sweep.done if family in row.views]
     if not rows:
         return []
     found = [_scatter(rows, family)]
@@ -60,12 +60,12 @@ def matrices(sweep: Sweep, family: str) -> list[Matrix]:
     if len(sweep.axes) != 2:
         return []
     down, across = sweep.axes
-    rows = [row for row in sweep.done if family in row.families]
+    rows = [row for row in sweep.done if family in row.views]
     ups = list(dict.fromkeys(show_value(row.values[0]) for row in rows))
     columns = list(dict.fromkeys(show_value(row.values[1]) for row in rows))
     if len(ups) < 2 or len(columns) < 2:
         return []
-    at = {(show_value(r.values[0]), show_value(r.values[1])): r.families[family] for r in rows}
+    at = {(show_value(r.values[0]), show_value(r.values[1])): r.views[family] for r in rows}
 
     def grid(cell: Callable[[FamilyNumbers], Cell]) -> list[tuple[str, list[Cell | None]]]:
         found = {place: cell(numbers) for place, numbers in at.items()}
@@ -74,7 +74,7 @@ def matrices(sweep: Sweep, family: str) -> list[Matrix]:
     return [
         Matrix(
             "Right answers against the target's own",
-            "In points, with the judge; a standard error beside it. ! where decoding warned that it"
+            "In points; a standard error beside it. ! where decoding warned that it"
             " met something unlike the calibration's.",
             down,
             across,
@@ -83,7 +83,7 @@ def matrices(sweep: Sweep, family: str) -> list[Matrix]:
         ),
         Matrix(
             "Draft tokens kept in a cycle",
-            "With the judge, and beside it by the standard rule.",
+            "And beside it what the standard rule keeps.",
             down,
             across,
             columns,
@@ -102,26 +102,26 @@ def _quality_cell(one: FamilyNumbers) -> Cell:
 
 def _kept_cell(one: FamilyNumbers) -> Cell:
     beside = "" if one.exact is None else f"{one.exact:.1f}"
-    return Cell(f"{one.kept:.1f}", beside, "")
+    return Cell("–" if one.kept is None else f"{one.kept:.1f}", beside, "")
 
 
 def _scatter(rows: Sequence[Row], family: str) -> Card:
     dots = []
     for row in rows:
-        one = row.families[family]
+        one = row.views[family]
         dots.append(
             Dot(
-                "judge" if one.decoder == "judge" else "exact",
-                one.kept,
+                "exact" if one.decoder == "exact" else "judge",
+                one.kept or 0.0,
                 one.right,
                 max(0.0, one.right - 1.96 * one.right_stderr),
                 min(1.0, one.right + 1.96 * one.right_stderr),
                 f"{row.number}: {', '.join(map(show_value, row.values))}:"
-                f" {percent(one.right)} right at {one.kept:.1f} kept",
+                f" {percent(one.right)} right at {one.kept or 0.0:.1f} kept",
                 row.number,
             )
         )
-    targets = {round(row.families[family].target, 6) for row in rows}
+    targets = {round(row.views[family].target, 6) for row in rows}
     levels = [(value, "target alone") for value in sorted(targets)]
     low = max(0.0, min([dot.low for dot in dots] + [level for level, _ in levels]) - 0.03)
     least, most = _around([dot.x for dot in dots])
@@ -137,7 +137,7 @@ def _scatter(rows: Sequence[Row], family: str) -> Card:
         "Quality against tokens kept",
         "Each job by its number in the table, with 95 % intervals. Up and to the right is better.",
         Markup(chart),
-        [("judge", "with the judge")],
+        [("judge", rows[0].views[family].decoder)],
     )
 
 
@@ -160,6 +160,7 @@ def _numeric_axis(sweep: Sweep, rows: Sequence[Row]) -> tuple[str, list[float]] 
 
 def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> list[Card]:
     label, values = axis
+    decoder = rows[0].views[family].decoder
     low, high = min(values), max(values)
     logarithmic = low > 0 and high / low >= _LOGARITHMIC
     place = math.log2 if logarithmic else float
@@ -175,16 +176,16 @@ def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> 
         found = [
             (place(value), number)
             for value, row in sorted(zip(values, rows, strict=True), key=lambda pair: pair[0])
-            if (number := pick(row.families[family])) is not None
+            if (number := pick(row.views[family])) is not None
         ]
         return Series(name, style, found)
 
     kept = [
-        series("judge", "judge", lambda one: one.judge),
+        series(decoder, "judge", lambda one: one.kept),
         series("standard rule", "exact", lambda one: one.exact),
     ]
     right = [
-        series("judge", "judge", lambda one: one.right),
+        series(decoder, "judge", lambda one: one.right),
         series("target alone", "target", lambda one: one.target),
     ]
     most = max(value for one in kept for _, value in one.points) * 1.08 or 1.0
@@ -202,7 +203,7 @@ def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> 
                     dots=True,
                 )
             ),
-            [("judge", "judge"), ("exact", "standard rule")],
+            [("judge", decoder), ("exact", "standard rule")],
         ),
         Card(
             f"Right answers by {label}",
@@ -216,6 +217,6 @@ def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> 
                     dots=True,
                 )
             ),
-            [("judge", "judge"), ("target", "target alone")],
+            [("judge", decoder), ("target", "target alone")],
         ),
     ]

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evals.decoders import is_speculative
 from pipelines.sweep.jobs import Job, axes_of
 
 
 @dataclass(frozen=True)
 class FamilyNumbers:
-    """One family of prompts in one job.
+    """One decoder on one family of prompts in one job.
 
     Attributes:
         exact: Draft tokens that standard speculative decoding accepts in a cycle; None where it
-            did not run. ``judge`` likewise.
+            did not run. ``kept``: those of ``decoder``; None where that has no cycles.
         right: Share of right answers of ``decoder``, with its standard error.
         target: The target's alone.
         change: ``right - target``, paired over the prompts; its standard error beside it.
@@ -26,7 +27,7 @@ class FamilyNumbers:
     prompts: int
     decoder: str
     exact: float | None
-    judge: float | None
+    kept: float | None
     right: float
     right_stderr: float
     target: float
@@ -34,11 +35,6 @@ class FamilyNumbers:
     change_stderr: float | None
     draft: float | None
     shifted: bool | None
-
-    @property
-    def kept(self) -> float:
-        """Draft tokens that the decoder in question accepts in a cycle."""
-        return (self.judge if self.decoder == "judge" else self.exact) or 0.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,8 @@ class Row:
         number: From 1; pictures name a job by it.
         values: What told the job apart, in the order of the sweep's axes.
         failed: Why there are no numbers; None for a job that is done.
-        families: By family, those that the sweep shows.
+        views: By family, those that the sweep shows, and where it is about several decoders by
+            family and decoder.
         recall: Share of held-out mistakes that the judge rejects at its threshold.
         speedup: Of the decoder in question over the target alone.
     """
@@ -58,7 +55,7 @@ class Row:
     job: str
     values: tuple[Any, ...]
     failed: str | None
-    families: Mapping[str, FamilyNumbers]
+    views: Mapping[str, FamilyNumbers]
     layer: int | None = None
     parameters: int | None = None
     auroc: float | None = None
@@ -88,9 +85,9 @@ class Sweep:
         return [row for row in self.rows if row.failed is None]
 
     @property
-    def families(self) -> list[str]:
-        """The families that are shown, the headline's first."""
-        return list(dict.fromkeys(name for row in self.done for name in row.families))
+    def views(self) -> list[str]:
+        """What is shown, a family at a time, the headline's first."""
+        return list(dict.fromkeys(name for row in self.done for name in row.views))
 
     def as_json(self) -> dict[str, Any]:
         """What the page says, under the names of its parts; ``stages`` holds nothing here."""
@@ -129,12 +126,16 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
     summary = job.summary
     if job.failed is not None or "decode" not in summary:
         return Row(number, job.name, values, job.failed, {})
-    shown = job.settings.get("sweep.families") or [summary["verdict"]["family"]]
-    families = {
-        family: _family(summary, family) for family in shown if family in summary["families"]
+    families = job.settings.get("sweep.families") or [summary["verdict"]["family"]]
+    decoders = job.settings.get("sweep.decoders") or [_decoder_of(summary)]
+    views = {
+        family if len(decoders) == 1 else f"{family}, {decoder}": _numbers(summary, family, decoder)
+        for decoder in decoders
+        for family in families
+        if decoder in summary["families"].get(family, {})
     }
     judge = summary.get("judge") or {}
-    decoder = next(iter(families.values())).decoder
+    decoder = next((view.decoder for view in views.values()), "target")
     court = summary.get("court") or {}
     tuples = (court.get("dataset") or court.get("annotate") or {}).get("tuples")
     return Row(
@@ -142,7 +143,7 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
         job.name,
         values,
         None,
-        families,
+        views,
         layer=judge.get("layer"),
         parameters=judge.get("parameters"),
         auroc=judge.get("auroc"),
@@ -155,20 +156,23 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
     )
 
 
-def _family(summary: Mapping[str, Any], family: str) -> FamilyNumbers:
+def _decoder_of(summary: Mapping[str, Any]) -> str:
+    return next((name for name in ("judge", "exact") if name in summary["decode"]), "target")
+
+
+def _numbers(summary: Mapping[str, Any], family: str, decoder: str) -> FamilyNumbers:
     rows = summary["families"][family]
-    decoder = next((name for name in ("judge", "exact") if name in rows), "target")
     change = summary.get("changes", {}).get(family, {}).get(decoder)
-    shift = summary.get("shift", {}).get("judge", {}).get(family)
+    shift = summary.get("shift", {}).get(decoder, {}).get(family)
 
     def kept(name: str) -> float | None:
-        return rows[name]["accepted_per_cycle"] if name in rows else None
+        return rows[name]["accepted_per_cycle"] if name in rows and is_speculative(name) else None
 
     return FamilyNumbers(
         prompts=rows["target"]["prompts"],
         decoder=decoder,
         exact=kept("exact"),
-        judge=kept("judge"),
+        kept=kept(decoder),
         right=rows[decoder]["right"],
         right_stderr=rows[decoder]["right_stderr"],
         target=rows["target"]["right"],

@@ -36,23 +36,23 @@ def _table(sweep: Sweep) -> Table:
         table.add_column(label)
     table.add_column("AUROC", justify="right")
     table.add_column("mistakes\nrejected", justify="right")
-    several = len(sweep.families) > 1
-    for family in sweep.families:
+    several = len(sweep.views) > 1
+    for family in sweep.views:
         of = f"\n{family}" if several else ""
-        for name in ("exact/cycle", "judge/cycle", "right", "- target"):
+        for name in ("exact", "kept", "right", "- target"):
             table.add_column(name + of, justify="right")
     for row in sweep.done:
         cells = [str(row.number), *(show_value(value) for value in row.values)]
         cells.append("-" if row.auroc is None else f"{row.auroc:.3f}")
         cells.append("-" if row.recall is None else f"{row.recall:.1%}")
-        for family in sweep.families:
+        for family in sweep.views:
             cells += _family_cells(row, family)
         table.add_row(*cells)
     return table
 
 
 def _family_cells(row: Row, family: str) -> list[str]:
-    one = row.families.get(family)
+    one = row.views.get(family)
     if one is None:
         return ["-"] * 4
     change = "-"
@@ -61,7 +61,7 @@ def _family_cells(row: Row, family: str) -> list[str]:
     warned = " !" if one.shifted else ""
     return [
         "-" if one.exact is None else f"{one.exact:.2f}",
-        "-" if one.judge is None else f"{one.judge:.2f}",
+        "-" if one.kept is None else f"{one.kept:.2f}",
         f"{one.right:.1%}{warned}",
         change,
     ]

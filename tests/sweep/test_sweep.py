@@ -107,7 +107,7 @@ def test_the_summary_says_what_the_page_says(layers: Path) -> None:
     write_sweep(layers)
     summary = json.loads((layers / "summary.json").read_text())
     assert [job["values"]["judge.layer"] for job in summary["jobs"]] == [0, 1, 2, 3]
-    assert summary["jobs"][3]["families"]["word"]["right"] == pytest.approx(0.96)
+    assert summary["jobs"][3]["views"]["word"]["right"] == pytest.approx(0.96)
     assert summary["stages"] == {}, "garbage collection reads the jobs' own"
 
 
@@ -120,9 +120,18 @@ def test_the_table_fits_a_terminal(matrix: Path) -> None:
 def test_families_have_columns_of_their_own_where_they_are_asked_for(multirun: Multirun) -> None:
     folder = multirun([({"sweep.families": ["word", "code"], "judge.layer": 1}, summary_of())])
     sweep = sweep_of(folder)
-    assert sweep.families == ["word", "code"]
-    assert sweep.rows[0].families["code"].change == pytest.approx(-0.4)
-    assert "On code prompts" in render_html(sweep)
+    assert sweep.views == ["word", "code"]
+    assert sweep.rows[0].views["code"].change == pytest.approx(-0.4)
+    assert "On code" in render_html(sweep)
+
+
+def test_a_page_can_be_about_several_decoders(multirun: Multirun) -> None:
+    settings = {"sweep.decoders": ["judge", "exact"]}
+    folder = multirun([({**settings, "judge.layer": n}, summary_of()) for n in range(2)])
+    sweep = sweep_of(folder)
+    assert sweep.views == ["word, judge", "word, exact"]
+    assert [view.kept for view in sweep.rows[0].views.values()] == [12.0, 4.0]
+    assert "On word, exact" in render_html(sweep)
 
 
 def test_jobs_that_failed_or_were_cut_short_are_named(multirun: Multirun) -> None:
