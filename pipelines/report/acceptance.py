@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from evals.acceptance import TextStatistics, position_width, text_statistics
 from evals.scored_text import JUDGE_FILE, read_scores, score_files
 from evals.text_examples import TextExample, read_text_examples
+from pipelines.durable import read_json
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class AcceptanceMaterial:
 
 def read_acceptance(identity: AcceptanceIdentity, folder: Path) -> AcceptanceMaterial:
     """Reads the stage's artifact and counts."""
-    judge = _read_json(folder / JUDGE_FILE)
+    judge = read_json(folder / JUDGE_FILE)
     threshold = judge["threshold"]
     shards = {name: score_files(folder, name) for name in identity.texts}
     longest = max(
@@ -109,7 +109,3 @@ def summarise_acceptance(material: AcceptanceMaterial) -> dict[str, Any]:
             for name, text in material.texts.items()
         },
     }
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
