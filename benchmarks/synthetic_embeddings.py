@@ -1,8 +1,10 @@
 """Embeddings whose mistakes lie along one known direction, written as the stage embed writes them.
 
-Standard normal noise in every dimension, correct tokens and mistakes ``separation`` standard
-deviations apart along a random direction, and a mean and a scale of its own for every dimension.
-The best head is then known: that direction, whose AUROC is ``ceiling``.
+Normal noise, correct tokens and mistakes ``separation`` of its standard deviations apart along a
+random direction, and a mean and a scale of its own for every dimension. The best head is then
+known: that direction, whose AUROC is ``ceiling``. The noise either fills every dimension alike
+(``rank`` 0), or, as in a language model's hidden states, most of it lies in few directions: the
+k-th of ``rank`` has a variance of 1/k.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Synthetic:
     layers: int = 1
     mistakes: float = 0.05
     separation: float = 4.0
+    rank: int = 0
     shard_tokens: int = 16_384
     seed: int = 0
 
@@ -45,8 +48,10 @@ class Synthetic:
         """Writes the shards, one in memory at a time, and their index."""
         folder.mkdir(parents=True, exist_ok=True)
         generator = torch.Generator().manual_seed(self.seed)
-        direction = torch.randn(self.layers, self.width, generator=generator)
+        axes = self.rank or self.width
+        direction = torch.randn(self.layers, axes, generator=generator)
         step = self.separation * direction / direction.norm(dim=1, keepdim=True)
+        basis = self._basis(generator)
         mean = torch.randn(self.layers, self.width, generator=generator)
         scale = 0.5 + torch.rand(self.layers, self.width, generator=generator)
         shards: list[Shard] = []
@@ -58,8 +63,10 @@ class Synthetic:
                 for layer in range(self.layers):
                     states = torch.empty(tokens, self.width, dtype=torch.float16)
                     for rows, right in zip(states.split(_ROWS), labels.split(_ROWS), strict=True):
-                        noise = torch.randn(len(rows), self.width, generator=generator)
+                        noise = torch.randn(len(rows), axes, generator=generator)
                         noise += (right.float() - 0.5)[:, None] * step[layer]
+                        if basis is not None:
+                            noise = noise @ basis
                         rows.copy_(noise * scale[layer] + mean[layer])
                     tensors[f"layer.{layer}"] = states
                 name = f"shard-{len(shards):05d}.safetensors"
@@ -69,12 +76,20 @@ class Synthetic:
         index.save(folder)
         return index
 
+    def _basis(self, generator: torch.Generator) -> Tensor | None:
+        """The directions of the noise, (rank, width); None where it fills every dimension."""
+        if not self.rank:
+            return None
+        variances = 1 / torch.arange(1, self.rank + 1)
+        scale = (variances / variances.sum()).sqrt()
+        return torch.randn(self.rank, self.width, generator=generator) * scale[:, None]
+
 
 def mean_difference_auroc(folder: Path, index: EmbeddingIndex, layer: int = 0) -> float:
     """Validation AUROC of the train split's difference of class means, each over the variance.
 
-    For these embeddings the best linear head that the train split can tell: Fisher's
-    discriminant with the true, diagonal covariance. No training of ours is part of it.
+    Where the noise fills every dimension alike, the best linear head that the train split can tell:
+    Fisher's discriminant with the true, diagonal covariance. No training of ours is part of it.
     """
     sums = torch.zeros(2, index.hidden_size, dtype=torch.float64)
     squares = torch.zeros(index.hidden_size, dtype=torch.float64)

@@ -61,11 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = _settings(given.max_epochs)
     rows = []
     for tokens in [600] if given.quick else given.tokens:
-        data = Synthetic(tokens, 64 if given.quick else given.width, given.layers)
+        width, rank = (64, 16) if given.quick else (given.width, given.rank)
+        data = Synthetic(tokens, width, given.layers, rank=rank)
         rows.append(_measure(data, settings, given.folder, given.processes))
     print_table(
         "Training at scale",
-        ["tokens", "width", "layers", "epochs", "best", "time", "processor", "peak memory",
+        ["tokens", "width", "rank", "layers", "epochs", "best", "time", "processor", "peak memory",
          "AUROC", "class means", "ceiling"],
         [_row(row) for row in rows],
     )  # fmt: skip
@@ -83,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--width", type=int, default=16_384, help="dimensions of an embedding")
     parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument(
+        "--rank", type=int, default=256, help="directions that the noise lies in; 0: all alike"
+    )
     parser.add_argument("--max-epochs", type=int, help="fewer than the paper's settings allow")
     parser.add_argument("--processes", type=int, default=1, help="as judge.processes")
     parser.add_argument("--folder", type=Path, help="where the embeddings are written for a while")
@@ -150,6 +154,7 @@ def _row(row: dict[str, Any]) -> list[str]:
     return [
         f"{row['tokens']:,}",
         f"{row['width']:,}",
+        str(row["rank"] or "full"),
         str(row["layers"]),
         str(row["epochs"]),
         str(row["best_epoch"]),

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torchmetrics.functional.classification import binary_auroc
 
 from benchmarks import layer_pass, training_scale
 from benchmarks.synthetic_embeddings import Synthetic, mean_difference_auroc
+from judge_lightning.datamodule import read_shard
 from judge_lightning.errors import UserError
 
 
@@ -42,6 +45,23 @@ def test_synthetic_embeddings_are_as_hard_as_they_say(tmp_path: Path) -> None:
     assert [shard.tokens for shard in index.of("train")] == [7_000, 7_000, 6_000]
     assert index.mistakes("train") == pytest.approx(1_000, rel=0.15)
     assert mean_difference_auroc(tmp_path, index) == pytest.approx(data.ceiling, abs=0.02)
+
+
+def test_noise_of_a_low_rank_lies_in_few_directions_and_is_as_hard(tmp_path: Path) -> None:
+    data = Synthetic(4_000, 32, separation=2.0, rank=4)
+
+    index = data.write(tmp_path)
+
+    states, labels = read_shard(tmp_path, index, index.of("train")[0])
+    centred = (states[:, 0].float() - states[:, 0].float().mean(0)).double()
+    spectrum = torch.linalg.svdvals(centred) ** 2
+    assert float(spectrum[:4].sum() / spectrum.sum()) > 0.999
+    first, second = (centred[labels == label] for label in (0, 1))
+    within = torch.cat([first - first.mean(0), second - second.mean(0)])
+    fisher = torch.linalg.lstsq(within.T @ within, (second.mean(0) - first.mean(0))[:, None],
+                                rcond=1e-6, driver="gelsd").solution[:, 0]  # fmt: skip
+    auroc = binary_auroc((centred @ fisher), labels.long())
+    assert float(auroc) == pytest.approx(data.ceiling, abs=0.02)
 
 
 def test_a_shape_that_is_none_is_refused() -> None:
