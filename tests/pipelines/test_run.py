@@ -301,8 +301,10 @@ def test_every_experiment_composes_into_a_typed_config(experiment: str) -> None:
 @pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "verifier").glob("*.yaml")))
 def test_every_choice_of_decoders_composes_and_makes_sense(choice: str) -> None:
     register_schemas()
+    # AutoJudge's rule needs a head of its own kind.
+    judge = ["judge=autojudge"] if choice == "autojudge" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = typed_config(compose("config", ["+exp=quickstart", f"verifier={choice}"]))
+        config = typed_config(compose("config", ["+exp=quickstart", f"verifier={choice}", *judge]))
     assert config.verifier.name == choice
     assert set(config.verifier.rules) <= set(config.verifier.decoders)
     discover_stages()["decode"].validate(config)

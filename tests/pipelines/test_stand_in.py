@@ -138,7 +138,7 @@ def test_the_quickstart_takes_its_speed_from_the_micro_models_in_the_stand_ins_s
 
 
 def test_a_pair_with_another_draft_is_timed_with_that_draft() -> None:
-    timed = timed_run(experiment("pair_sweep", "pair=micro_small"))
+    timed = timed_run(experiment("quickstart", "pair=micro_small"))
     assert timed is not None
     assert timed.pair.draft.path == "micro:draft_small"
     assert timed.pair.target.grow is not None
