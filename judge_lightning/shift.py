@@ -37,8 +37,9 @@ from judge_lightning.surprisal import surprisals
 SHIFT_FILE = "shift.safetensors"
 FLAGGED = 0.01
 """Share of exchangeable answers that lie above the cut."""
-SURPRISE = 0.01
-"""A family is called shifted where so many flags had at most this chance."""
+SURPRISE = 0.05
+"""A family is called shifted where so many flags had at most this chance: one needless warning in
+twenty families costs a look, a missed one the answers (docs/ablations.md has both levels)."""
 SCALED_BY = 512
 """Training answers at most that the distance's scale is taken from: their means lie in memory."""
 
