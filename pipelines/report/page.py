@@ -8,15 +8,21 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.manifest import Manifest
 
+_PACKAGE = "pipelines.report"
 
-def render_page(template: str, **values: Any) -> str:
-    """A page from a template of this package. Everything that is no ``Markup`` is escaped."""
-    return str(_environment().get_template(template).render(values))
+
+def render_page(template: str, package: str = _PACKAGE, **values: Any) -> str:
+    """A page from a template. Everything that is no ``Markup`` is escaped.
+
+    Args:
+        template: A file of ``package``, which may import the templates of this one.
+    """
+    return str(_environment(package).get_template(template).render(values))
 
 
 def styles(*names: str) -> Markup:
@@ -46,7 +52,7 @@ def provenance(manifests: Mapping[str, Manifest], made_by: str, commands: str) -
 
 def packaged_text(name: str) -> str:
     """A file of this package."""
-    return resources.files("pipelines.report").joinpath(name).read_text(encoding="utf-8")
+    return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
 
 
 def _origin(manifest: Manifest) -> str:
@@ -74,11 +80,11 @@ def _size(size: int) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
     return Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(packaged_text),
+        loader=ChoiceLoader([PackageLoader(name, "") for name in (package, _PACKAGE)]),
     )

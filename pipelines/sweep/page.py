@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
 from evals.paper import SOURCE
+from pipelines.report.page import render_page, styles
 from pipelines.report.wording import points
 from pipelines.run_folder import REPORT
 from pipelines.sweep.paper_table import paper_rows
@@ -21,8 +15,10 @@ from pipelines.sweep.terminal import show_value
 def render_html(sweep: Sweep) -> str:
     """The whole page; links lead to the jobs' own reports beside it."""
     views = sweep.views
-    return _template().render(
-        css=Markup(_file("pipelines.report", "report.css")),
+    return render_page(
+        "sweep.html.j2",
+        "pipelines.sweep",
+        css=styles("report.css"),
         sweep=sweep,
         several=len(views) > 1,
         sections=[(family, cards(sweep, family), matrices(sweep, family)) for family in views],
@@ -34,15 +30,3 @@ def render_html(sweep: Sweep) -> str:
         warned=any(one.shifted for row in sweep.done for one in row.views.values()),
         pairs=sorted({str(job.summary.get("pair")) for job in sweep.jobs}),
     )
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_file("pipelines.sweep", "sweep.html.j2"))
-
-
-def _file(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8")

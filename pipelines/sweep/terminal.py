@@ -20,7 +20,8 @@ def render_terminal(sweep: Sweep) -> str:
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False)
     console.print(f"\n{sweep.title}: {len(sweep.done)} of {len(sweep.rows)} jobs", markup=False)
-    console.print(_table(sweep))
+    for view in sweep.views or [""]:
+        console.print(_table(sweep, view))
     if sweep.beside:
         console.print(_paper(sweep))
     for row in sweep.rows:
@@ -29,25 +30,23 @@ def render_terminal(sweep: Sweep) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
-def _table(sweep: Sweep) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+def _table(sweep: Sweep, view: str) -> Table:
+    """One row a job; several views side by side have no room."""
+    title = f"On {view}" if len(sweep.views) > 1 else None
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("#", justify="right")
     for label in sweep.axes:
         table.add_column(label)
-    table.add_column("AUROC", justify="right")
-    table.add_column("mistakes\nrejected", justify="right")
-    several = len(sweep.views) > 1
-    for family in sweep.views:
-        of = f"\n{family}" if several else ""
-        for name in ("exact", "kept", "right", "- target"):
-            table.add_column(name + of, justify="right")
+    for name in ("AUROC", "mistakes\nrejected", "exact", "kept", "right", "- target"):
+        table.add_column(name, justify="right")
     for row in sweep.done:
-        cells = [str(row.number), *(show_value(value) for value in row.values)]
-        cells.append("-" if row.auroc is None else f"{row.auroc:.3f}")
-        cells.append("-" if row.recall is None else f"{row.recall:.1%}")
-        for family in sweep.views:
-            cells += _family_cells(row, family)
-        table.add_row(*cells)
+        table.add_row(
+            str(row.number),
+            *(show_value(value) for value in row.values),
+            "-" if row.auroc is None else f"{row.auroc:.3f}",
+            "-" if row.recall is None else f"{row.recall:.1%}",
+            *_family_cells(row, view),
+        )
     return table
 
 
