@@ -14,6 +14,7 @@ from evals.statistics import Estimate
 from pipelines.manifest import Manifest
 from pipelines.report.acceptance import AcceptanceMaterial, summarise_acceptance
 from pipelines.report.acceptance_section import acceptance_section, mistakes, share
+from pipelines.report.cards import BlockRow
 from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.summary import SCHEMA
 from pipelines.report.terminal import WIDTH
@@ -31,16 +32,6 @@ class AcceptanceRun:
     pair: str
     stand_in: str
     manifests: dict[str, Manifest]
-
-
-@dataclass(frozen=True)
-class BlockRow:
-    """M cells of a text under one rule, each filled in percent."""
-
-    name: str
-    style: str
-    kept: float
-    parts: list[int]
 
 
 def summarise_run(run: AcceptanceRun, material: AcceptanceMaterial) -> dict[str, Any]:
@@ -146,9 +137,7 @@ def _blocks(material: AcceptanceMaterial) -> list[BlockRow]:
             rules.append((f"{name}, judge", "judge", text.judge))
         for label, style, rule in rules:
             kept = rule.accepted_per_cycle.value
-            cells = range(material.identity.draft_length)
-            parts = [round(100 * min(max(kept - cell, 0.0), 1.0)) for cell in cells]
-            rows.append(BlockRow(label, style, kept, parts))
+            rows.append(BlockRow.of(label, style, kept, material.identity.draft_length))
     return rows
 
 

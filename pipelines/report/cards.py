@@ -1,4 +1,4 @@
-"""What the page's sections share: cards with a chart, and a decoder's colour."""
+"""What the pages' sections share: cards with a chart, rows of cells, and a decoder's colour."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ class Card:
     caption: str
     chart: Markup
     key: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """One row of an opening picture: a block's M cells, each filled in percent."""
+
+    name: str
+    style: str
+    kept: float
+    parts: list[int]
+
+    @classmethod
+    def of(cls, name: str, style: str, kept: float, cells: int) -> BlockRow:
+        """A row of which ``kept`` of ``cells`` are filled, the last one in part."""
+        parts = [round(100 * min(max(kept - cell, 0.0), 1.0)) for cell in range(cells)]
+        return cls(name, style, kept, parts)
 
 
 def style_of(decoder: str) -> str:

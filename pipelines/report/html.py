@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
 from evals.decoders import HEADLINE, is_speculative
 from pipelines.report import promise, wording
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
-from pipelines.report.cards import Card, style_of
+from pipelines.report.cards import BlockRow, Card, style_of
 from pipelines.report.charts import (
     Axis,
     Series,
@@ -29,16 +27,6 @@ SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge
 
 MOST_PICTURES = 6
 """Up to so many decoders each have a histogram; of more, the two of the headline do."""
-
-
-@dataclass(frozen=True)
-class BlockRow:
-    """One row of the opening picture: M cells, each filled in percent."""
-
-    name: str
-    style: str
-    kept: float
-    parts: list[int]
 
 
 def render_html(material: Material, acceptance: AcceptanceMaterial | None = None) -> str:
@@ -89,13 +77,12 @@ def render_html(material: Material, acceptance: AcceptanceMaterial | None = None
 
 
 def _blocks(material: Material) -> list[BlockRow]:
-    length = material.identity.draft_length
     return [
-        BlockRow(
+        BlockRow.of(
             material.identity.name_of(name),
             style_of(name),
-            kept := material.headline[name].accepted_per_cycle,
-            [round(100 * min(max(kept - cell, 0.0), 1.0)) for cell in range(length)],
+            material.headline[name].accepted_per_cycle,
+            material.identity.draft_length,
         )
         for name in _pictured(material)
     ]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from judge_lightning.court.records import Prompt
+from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.heads import HeadConfig, JudgeHead
 from judge_lightning.models.fingerprint import fingerprint
 from judge_lightning.models.pair import Pair, load_pair
@@ -62,3 +62,12 @@ def prompts() -> list[Prompt]:
         for family, count in (("word", 6), ("code", 2))
         for number in range(count)
     ]
+
+
+@pytest.fixture
+def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
+    """The artifact of the stage prompts that holds them."""
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    write_records(folder / "prompts.jsonl", prompts)
+    return folder

@@ -9,7 +9,6 @@ import pytest
 
 from evals.decoders import DECODERS
 from evals.generations import read_generations, read_timings
-from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig, SourceConfig
 from pipelines.stage import StageContext
@@ -22,14 +21,6 @@ from tests.evals.tiny_run import run, tiny_run
 def config(pair_folder: Path) -> RunConfig:
     config = tiny_run(pair_folder)
     return replace(config, engine=replace(config.engine, share_baselines=True))
-
-
-@pytest.fixture
-def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
-    folder = tmp_path / "prompts"
-    folder.mkdir()
-    write_records(folder / "prompts.jsonl", prompts)
-    return folder
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from evals.decoders import DECODERS, choose_engine
 from evals.examples import read_examples
 from evals.generations import read_generations, read_timings
-from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.decoding import compiler
 from judge_lightning.errors import UserError
 from judge_lightning.models.shape import Growth
@@ -52,14 +51,6 @@ def config(pair_folder: Path) -> RunConfig:
         ),
         eval=EvalConfig(name="tiny", tasks=["micro_word", "micro_code"], headline="word"),
     )
-
-
-@pytest.fixture
-def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
-    folder = tmp_path / "prompts"
-    folder.mkdir()
-    write_records(folder / "prompts.jsonl", prompts)
-    return folder
 
 
 def run(stage: Stage, config: RunConfig, work: Path, **inputs: Path) -> StageContext:

@@ -10,19 +10,10 @@ import pytest
 import torch
 
 from evals.generations import read_generations
-from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.shift import ShiftReference
 from pipelines.config import RunConfig
 from pipelines.stages.decode import Decode
 from tests.evals.tiny_run import run, tiny_run
-
-
-@pytest.fixture
-def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
-    folder = tmp_path / "prompts"
-    folder.mkdir()
-    write_records(folder / "prompts.jsonl", prompts)
-    return folder
 
 
 @pytest.fixture
