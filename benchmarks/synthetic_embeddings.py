@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
-from judge_lightning.datamodule import mapped_shard
 from judge_lightning.embeddings import EmbeddingIndex, Shard
+from judge_lightning.reading import Reading, map_tokens
 
 _ROWS = 1024
 """Rows that are drawn at a time."""
@@ -116,6 +116,6 @@ def _blocks(
     folder: Path, index: EmbeddingIndex, split: str, layer: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     for shard in index.of(split):
-        (states,), labels = mapped_shard(folder, index, shard, layer)
+        (states,), labels, *_ = map_tokens(folder, index, shard, Reading(layers=(layer,)))
         for rows, judged in zip(states.split(_ROWS), labels.split(_ROWS), strict=True):
             yield rows.double(), judged

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
-from safetensors import safe_open
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from judge_lightning.embeddings import EmbeddingIndex, Shard
+from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.reading import ALL, Reading, map_tokens
 
 _EPOCHS_PER_SEED = 1_000_003
@@ -20,13 +19,13 @@ _VALIDATION_BATCH = 1024
 
 
 class Batch(NamedTuple):
-    """``embeddings`` (tokens, layers, hidden) float32; ``labels`` (tokens,) float32, 1 or 0.
+    """``embeddings`` (tokens, layers, hidden) as stored; ``labels`` (tokens,) float32, 1 or 0.
 
     ``tokens`` is what a summed loss is divided by: the tokens of all processes' shares of the
     batch, over the processes. Their gradients' mean is then the whole batch's gradient, however
     uneven the shares are; a single process divides by its own tokens.
 
-    ``draft`` (tokens, draft's hidden) float32 are the draft's states, where heads read them.
+    ``draft`` (tokens, draft's hidden), as stored, are the draft's states, where heads read them.
     """
 
     embeddings: Tensor
@@ -85,43 +84,16 @@ class ShardBatches(IterableDataset[Batch]):
             for chosen in rows.split(self._batch_size):
                 mine = chosen[rank::processes]
                 tokens = len(chosen) / processes
-                said = None if draft is None else draft[mine].float()
+                said = None if draft is None else draft[mine]
                 yield Batch(_gathered(layers, mine), labels[mine].float(), tokens, said)
 
 
 def _gathered(layers: list[Tensor], rows: Tensor) -> Tensor:
-    """The rows of every layer as float32 (rows, layers, hidden); a layer's lie together."""
+    """The rows of every layer (rows, layers, hidden); a layer's lie together."""
     states = torch.empty(len(layers), len(rows), layers[0].shape[1], dtype=layers[0].dtype)
     for layer, into in zip(layers, states, strict=True):
         torch.index_select(layer, 0, rows, out=into)
-    return states.float().transpose(0, 1)
-
-
-def mapped_shard(
-    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
-) -> tuple[list[Tensor], Tensor]:
-    """One shard's embeddings per layer (tokens, hidden), as stored, and labels (tokens,).
-
-    They are mapped from the file: only what is used is read, and memory is the system's cache.
-
-    Args:
-        layer: This layer alone.
-    """
-    layers = range(index.layers) if layer is None else [layer]
-    with safe_open(folder / shard.file, "pt") as file:
-        return [file.get_tensor(f"layer.{number}") for number in layers], file.get_tensor("labels")
-
-
-def read_shard(
-    folder: Path, index: EmbeddingIndex, shard: Shard, layer: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """Reads one shard's embeddings (tokens, layers, hidden), as stored, and labels (tokens,).
-
-    Args:
-        layer: Read this layer alone; the middle axis is then 1 long.
-    """
-    states, labels = mapped_shard(folder, index, shard, layer)
-    return torch.stack(states, dim=1), labels
+    return states.transpose(0, 1)
 
 
 class JudgeDataModule(LightningDataModule):
@@ -154,6 +126,12 @@ class JudgeDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         """The validation split as stored."""
         return self._loader("validation", _VALIDATION_BATCH, None)
+
+    def whole_validation(self) -> ShardBatches:
+        """The validation split as stored, in one process, however many train."""
+        return ShardBatches(
+            self.folder, self.index, "validation", _VALIDATION_BATCH, None, reading=self.reading
+        )
 
     def _loader(self, split: str, batch_size: int, order: int | None) -> DataLoader[Batch]:
         batches = ShardBatches(

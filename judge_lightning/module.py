@@ -9,17 +9,20 @@ layers at once there is one head.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from judge_lightning.datamodule import Batch
-from judge_lightning.heads.bank import HeadBank
+from judge_lightning.heads.bank import HeadBank, weighted_cross_entropy
 from judge_lightning.processes import mean_over_processes, of_all_processes
+
+_PLACES = ("layer", "epoch")
+"""What of a score says where it stands, and is not logged."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class JudgeModule(LightningModule):
     """
 
     best_loss: Tensor
-    best_scores: Tensor
+    best_epoch: Tensor
 
     def __init__(
         self,
@@ -98,7 +101,8 @@ class JudgeModule(LightningModule):
         self.bank = bank
         self.best = copy.deepcopy(bank).requires_grad_(False)
         self.register_buffer("best_loss", torch.full((len(bank.heads),), torch.inf))
-        self.register_buffer("best_scores", torch.zeros(len(bank.heads), len(_SCORES)))
+        self.register_buffer("best_epoch", torch.zeros(len(bank.heads), dtype=torch.long))
+        self._scores: list[LayerScore] = []
         self._trained: list[Tensor] = []
         self._validated: list[tuple[Tensor, Tensor]] = []
 
@@ -107,25 +111,21 @@ class JudgeModule(LightningModule):
         logits: Tensor = self.bank(embeddings, draft)
         return logits
 
-    def loss(self, logits: Tensor, labels: Tensor, tokens: float | None = None) -> Tensor:
-        """Weighted cross entropy of logits (tokens, heads), per head: (heads,).
-
-        Args:
-            tokens: What the sum is divided by; None: the number of labels.
-        """
-        losses = F.binary_cross_entropy_with_logits(
-            logits, labels[:, None].expand_as(logits), reduction="none"
-        )
-        weights = self._class_weights
-        return (torch.where(labels == 1, weights.correct, weights.mistake) @ losses) / (
-            len(labels) if tokens is None else tokens
-        )
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Weighted cross entropy of logits (tokens, heads), per head: (heads,)."""
+        return weighted_cross_entropy(logits, labels, self._worth(labels, len(labels)))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The heads' losses added up, so that no head's gradient depends on another's."""
-        losses = self.loss(self(batch.embeddings, batch.draft), batch.labels, batch.tokens)
+        worth = self._worth(batch.labels, batch.tokens)
+        losses = self.bank.losses(batch.embeddings, batch.draft, batch.labels, worth)
         self._trained.append(losses.detach())
         return losses.sum()
+
+    def _worth(self, labels: Tensor, tokens: float) -> Tensor:
+        """What each token counts in a mean over ``tokens``."""
+        weights = self._class_weights
+        return torch.where(labels == 1, weights.correct, weights.mistake) / tokens
 
     def on_train_epoch_end(self) -> None:
         """Logs the epoch's mean loss of the head that has the lowest."""
@@ -138,28 +138,56 @@ class JudgeModule(LightningModule):
         self._validated.append((self(batch.embeddings, batch.draft).detach(), batch.labels))
 
     def on_validation_epoch_end(self) -> None:
-        """Scores every head, keeps those at their best, and logs the best head's scores."""
+        """Keeps heads at their best, and scores and logs the one with the lowest loss.
+
+        The others are scored once, by ``score``: ranking a split costs more than all of an
+        epoch's steps with one more head.
+        """
         logits, labels = of_all_processes(
             *(torch.cat(parts) for parts in zip(*self._validated, strict=True))
         )
         self._validated.clear()
         losses = self.loss(logits, labels)
-        scores = torch.stack(
-            [
-                _head_scores(self.current_epoch, loss, head_logits, labels, self._threshold)
-                for loss, head_logits in zip(losses, logits.T, strict=True)
-            ]
-        )
         better = losses < self.best_loss
         self.best_loss.copy_(torch.where(better, losses, self.best_loss))
+        self.best_epoch.masked_fill_(better, self.current_epoch)
         self.best.take(self.bank, better)
-        self.best_scores.copy_(torch.where(better[:, None], scores, self.best_scores))
-        best = scores[int(losses.argmin())]
+        lowest = int(losses.argmin())
+        score = self._score(lowest, self.current_epoch, losses, logits, labels)
+        numbers = asdict(score)
         self.log_dict(
-            {f"validation/{name}": best[place] for place, name in enumerate(_SCORES) if place},
+            {f"validation/{name}": numbers[name] for name in numbers if name not in _PLACES},
             batch_size=1,
         )
         self.log("validation/best_loss", self.best_loss.min(), batch_size=1)
+
+    @torch.no_grad()
+    def score(self, batches: Iterable[Batch]) -> None:
+        """Scores every head as it was at its own best epoch, for ``scores``."""
+        found = [(self.best(batch.embeddings, batch.draft), batch.labels) for batch in batches]
+        logits, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
+        losses = self.loss(logits, labels)
+        self._scores = [
+            self._score(place, int(epoch), losses, logits, labels)
+            for place, epoch in enumerate(self.best_epoch)
+        ]
+
+    def _score(
+        self, place: int, epoch: int, losses: Tensor, logits: Tensor, labels: Tensor
+    ) -> LayerScore:
+        mistake = (labels == 0).long()
+        # In double precision, so that confident tokens keep their order.
+        probability = torch.sigmoid(logits[:, place].double())
+        passes = probability > self._threshold
+        return LayerScore(
+            layer=self.bank.heads[place][-1],
+            epoch=epoch,
+            loss=losses[place].item(),
+            auroc=binary_auroc(1 - probability, mistake).item(),
+            average_precision=binary_average_precision(1 - probability, mistake).item(),
+            recall=(~passes[mistake == 1]).float().mean().item(),
+            kept=passes[mistake == 0].float().mean().item(),
+        )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW without a schedule; biases are not decayed."""
@@ -180,34 +208,8 @@ class JudgeModule(LightningModule):
         return sum(parameter.numel() for parameter in self.bank.parameters()) // heads
 
     def scores(self) -> list[LayerScore]:
-        """Every head's validation scores at its own best epoch."""
-        return [
-            LayerScore(layers[-1], int(row[0]), *row[1:])
-            for layers, row in zip(self.bank.heads, self.best_scores.tolist(), strict=True)
-        ]
-
-
-_SCORES = ("epoch", "loss", "auroc", "average_precision", "recall", "kept")
-
-
-def _head_scores(
-    epoch: int, loss: Tensor, logits: Tensor, labels: Tensor, threshold: float
-) -> Tensor:
-    """The numbers named in ``_SCORES`` for one head's logits (tokens,)."""
-    mistake = (labels == 0).long()
-    # In double precision, so that confident tokens keep their order.
-    probability = torch.sigmoid(logits.double())
-    passes = probability > threshold
-    return torch.stack(
-        [
-            torch.tensor(float(epoch)),
-            loss,
-            binary_auroc(1 - probability, mistake),
-            binary_average_precision(1 - probability, mistake),
-            (~passes[mistake == 1]).float().mean(),
-            passes[mistake == 0].float().mean(),
-        ]
-    ).float()
+        """Every head's validation scores at its own best epoch, after ``score``."""
+        return list(self._scores)
 
 
 def choose_layer(scores: list[LayerScore]) -> int:

@@ -111,9 +111,12 @@ def train_heads(
     )
     told = [_EpochStart(on_epoch)]
     if processes == 1:
-        return training.run(None, logger, told)
-    with side_by_side(processes, training.run) as place:
-        return training.run(place, logger, told)
+        module = training.run(None, logger, told)
+    else:
+        with side_by_side(processes, training.run) as place:
+            module = training.run(place, logger, told)
+    module.score(training.data().whole_validation())
+    return module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,11 @@ class _Training:
     seed: int
     kind: HeadKind
 
+    def data(self) -> JudgeDataModule:
+        """The embeddings, as the kind of heads reads them."""
+        reading = self.kind.reading(EmbeddingIndex.load(self.folder).layers)
+        return JudgeDataModule(self.folder, self.batch_size, self.seed, reading)
+
     def run(
         self,
         place: Place | None,
@@ -139,11 +147,10 @@ class _Training:
         callbacks: Sequence[Callback] = (),
     ) -> JudgeModule:
         """Trains from the last checkpoint on, or this process's share of every batch."""
-        layers = EmbeddingIndex.load(self.folder).layers
-        reading = self.kind.reading(layers)
-        data = JudgeDataModule(self.folder, self.batch_size, self.seed, reading)
+        data = self.data()
+        layers = data.index.layers
         bank = head_class(self.kind.name).bank()(
-            from_first_process(lambda: feature_scale(self.folder, data.index, reading)),
+            from_first_process(lambda: feature_scale(self.folder, data.index, data.reading)),
             self.kind.candidates(layers),
             read_options(self.kind.name, self.kind.options, layers),
             self.seed,

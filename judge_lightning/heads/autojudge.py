@@ -92,8 +92,8 @@ class AutoJudgeBank(HeadBank):
 
     def forward(self, embeddings: Tensor, draft: Tensor | None = None) -> Tensor:
         assert draft is not None, "needs the draft's states"
-        said = ((draft - self.draft_mean) / self.draft_std) @ self.draft_weight.T
-        read = ((embeddings[:, 0] - self.mean[0]) / self.std[0]) @ self.weight.T
+        said = ((draft.float() - self.draft_mean) / self.draft_std) @ self.draft_weight.T
+        read = ((embeddings[:, 0].float() - self.mean[0]) / self.std[0]) @ self.weight.T
         return said + read + self.bias
 
     def exported(self, place: int) -> dict[str, Tensor]:

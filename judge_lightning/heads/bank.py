@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,16 @@ class HeadBank(nn.Module):
         raise NotImplementedError
 
     def forward(self, embeddings: Tensor, draft: Tensor | None = None) -> Tensor:
-        """Maps embeddings (tokens, layers, hidden) float32, of the bank's ``layers``, and draft
-        states (tokens, draft's hidden) to logits (tokens, heads)."""
+        """Maps embeddings (tokens, layers, hidden) of the bank's ``layers`` and draft states
+        (tokens, draft's hidden), both of any floating type, to logits (tokens, heads) float32."""
         raise NotImplementedError
+
+    def losses(
+        self, embeddings: Tensor, draft: Tensor | None, labels: Tensor, worth: Tensor
+    ) -> Tensor:
+        """The cross entropy of every head, (heads,), of labels (tokens,) 0 or 1, each token
+        times what it is ``worth`` (tokens,)."""
+        return weighted_cross_entropy(self(embeddings, draft), labels, worth)
 
     def exported(self, place: int) -> dict[str, Tensor]:
         """The weights, float32, of the head at a place for embeddings as they are."""
@@ -89,6 +97,14 @@ class HeadBank(nn.Module):
         for mine, others in zip(self.parameters(), other.parameters(), strict=True):
             mask = which.view(-1, *[1] * (mine.ndim - 1))
             mine.copy_(torch.where(mask, others, mine))
+
+
+def weighted_cross_entropy(logits: Tensor, labels: Tensor, worth: Tensor) -> Tensor:
+    """The sum over tokens, (heads,), of logits (tokens, heads), labels and weights (tokens,)."""
+    losses = F.binary_cross_entropy_with_logits(
+        logits, labels[:, None].expand_as(logits), reduction="none"
+    )
+    return worth @ losses
 
 
 def fold(weight: Tensor, bias: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

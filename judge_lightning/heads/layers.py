@@ -73,7 +73,7 @@ class LayersBank(HeadBank):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, embeddings: Tensor, draft: Tensor | None = None) -> Tensor:
-        standardised = ((embeddings - self.mean) / self.std).flatten(1)
+        standardised = ((embeddings.float() - self.mean) / self.std).flatten(1)
         return standardised @ self.weight.flatten(1).T + self.bias
 
     def exported(self, place: int) -> dict[str, Tensor]:

@@ -76,7 +76,7 @@ class MlpBank(HeadBank):
         self.bias = nn.Parameter(torch.zeros(heads))
 
     def forward(self, embeddings: Tensor, draft: Tensor | None = None) -> Tensor:
-        standardised = ((embeddings - self.mean) / self.std).transpose(0, 1)
+        standardised = ((embeddings.float() - self.mean) / self.std).transpose(0, 1)
         hidden = torch.baddbmm(
             self.input_bias.unsqueeze(1), standardised, self.input_weight.transpose(1, 2)
         )  # (heads, tokens, units)

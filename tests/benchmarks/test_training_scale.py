@@ -11,8 +11,8 @@ from torchmetrics.functional.classification import binary_auroc
 
 from benchmarks import layer_pass, training_scale
 from benchmarks.synthetic_embeddings import Synthetic, mean_difference_auroc
-from judge_lightning.datamodule import read_shard
 from judge_lightning.errors import UserError
+from judge_lightning.reading import ALL, read_tokens
 
 
 def test_training_at_scale_reports_time_memory_and_how_good_the_head_is(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_noise_of_a_low_rank_lies_in_few_directions_and_is_as_hard(tmp_path: Pat
 
     index = data.write(tmp_path)
 
-    states, labels = read_shard(tmp_path, index, index.of("train")[0])
+    states, labels, _ = read_tokens(tmp_path, index, index.of("train")[0], ALL)
     centred = (states[:, 0].float() - states[:, 0].float().mean(0)).double()
     spectrum = torch.linalg.svdvals(centred) ** 2
     assert float(spectrum[:4].sum() / spectrum.sum()) > 0.999

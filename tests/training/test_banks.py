@@ -16,6 +16,8 @@ from judge_lightning.calibration import held_out
 from judge_lightning.embeddings import EmbeddingIndex, Shard
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
+from judge_lightning.heads.bank import FeatureScale, HeadBank
+from judge_lightning.heads.linear import LinearBank
 from judge_lightning.module import JudgeModule
 from judge_lightning.training import HeadKind, export_heads, feature_scale, train_heads
 
@@ -241,3 +243,27 @@ def test_mismatches_of_one_class_only_are_refused(tmp_path: Path) -> None:
         train(tmp_path / "one-class", tmp_path / "checkpoints", AUTOJUDGE)
 
     assert error.value.field == "data.shares.train"
+
+
+def test_the_linear_heads_losses_and_gradients_are_those_of_autograd() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # 3,000 x 100 numbers of a layer are more than one block of rows.
+    tokens, hidden = 3_000, 100
+    embeddings = torch.randn(LAYERS, tokens, hidden, generator=generator).half().transpose(0, 1)
+    labels = (torch.rand(tokens, generator=generator) > 0.2).float()
+    worth = torch.rand(tokens, generator=generator) / tokens
+    scale = FeatureScale(
+        torch.randn(LAYERS, hidden, generator=generator),
+        torch.rand(LAYERS, hidden, generator=generator) + 0.5,
+    )
+    bank = LinearBank(scale, [(layer,) for layer in range(LAYERS)], {}, 0)
+    bank.weight.data.normal_(generator=generator)
+    bank.bias.data.normal_(generator=generator)
+
+    losses = bank.losses(embeddings, None, labels, worth)
+    found = torch.autograd.grad(losses @ torch.arange(1.0, 4.0), list(bank.parameters()))
+    plain = HeadBank.losses(bank, embeddings, None, labels, worth)
+    wanted = torch.autograd.grad(plain @ torch.arange(1.0, 4.0), list(bank.parameters()))
+
+    torch.testing.assert_close(losses, plain)
+    torch.testing.assert_close(found, wanted)

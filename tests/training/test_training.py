@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from judge_lightning.datamodule import JudgeDataModule, ShardBatches, read_shard
+from judge_lightning.datamodule import JudgeDataModule, ShardBatches
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
 from judge_lightning.module import ClassWeights, JudgeModule, LayerScore, choose_layer
+from judge_lightning.reading import ALL, Reading, read_tokens
 from judge_lightning.training import export_heads, feature_scale, train_heads
 
 Make = Callable[..., EmbeddingIndex]
@@ -113,7 +114,7 @@ def test_the_exported_head_reads_embeddings_as_they_are(embeddings: Path, tmp_pa
     index = EmbeddingIndex.load(embeddings)
     export_heads(module, index, tmp_path / "heads", threshold=0.25)
     head = JudgeHead.from_pretrained(tmp_path / "heads" / "layer-01", expected_target="target")
-    states, _ = read_shard(embeddings, index, index.shards[0])
+    states = read_tokens(embeddings, index, index.shards[0], ALL).embeddings
     module.bank.load_state_dict(module.best.state_dict())
 
     torch.testing.assert_close(
@@ -127,7 +128,8 @@ def test_features_are_standardised_by_the_train_split(embeddings: Path) -> None:
 
     scale = feature_scale(embeddings, index)
 
-    states = torch.cat([read_shard(embeddings, index, s)[0] for s in index.of("train")]).double()
+    train_shards = [read_tokens(embeddings, index, shard, ALL) for shard in index.of("train")]
+    states = torch.cat([tokens.embeddings for tokens in train_shards]).double()
     torch.testing.assert_close(scale.mean, states.mean(0))
     torch.testing.assert_close(scale.std, states.std(0, correction=0))
 
@@ -175,6 +177,6 @@ def _keep_layer(source: Path, folder: Path, index: EmbeddingIndex, layer: int) -
 
     folder.mkdir()
     for shard in index.shards:
-        states, labels = read_shard(source, index, shard, layer)
+        states, labels, _ = read_tokens(source, index, shard, Reading(layers=(layer,)))
         save_file({"layer.0": states[:, 0].contiguous(), "labels": labels}, folder / shard.file)
     EmbeddingIndex(1, index.hidden_size, index.dtype, index.target, index.shards).save(folder)
