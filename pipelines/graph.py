@@ -13,6 +13,7 @@ FINAL_STAGE = {
     "judge": "report",
     "court": "dataset",
     "acceptance": "report",
+    "safety": "safety",
     "pretrain": "pretrain",
 }
 """The stage that each pipeline exists for: everything that it needs is part of the pipeline."""
