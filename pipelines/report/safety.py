@@ -157,13 +157,14 @@ def render_safety_terminal(material: SafetyMaterial) -> str:
     for one in (row(name, found) for name, found in material.categories.items()):
         cells = (one.standard, one.judge, one.first, one.control)
         shown = [cell.removesuffix(" %") for cell in cells]
-        table.add_row(_label(one), str(one.items), *shown)
+        table.add_row(label_of(one.name, harmless=one.harmless), str(one.items), *shown)
     console.print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
-def _label(one: SafetyRow) -> str:
-    return f"{one.name} (fine)" if one.harmless and one.name != "harmless" else one.name
+def label_of(category: str, *, harmless: bool) -> str:
+    """A category's name in a table of plain text, where nothing else says that it is fine."""
+    return f"{category} (fine)" if harmless and category != "harmless" else category
 
 
 def _share(estimate: Estimate | None) -> str:

@@ -45,12 +45,12 @@ class Dataset(Stage):
             raise UserError("dataset.maximum_tuples", "is negative", "0 keeps all")
         for path in config.dataset.reviews:
             _digest("dataset.reviews", path)
-        path = _guarded_path(config)
-        if path is not None:
+        guarded = _guarded_path(config)
+        if guarded is not None:
             from judge_lightning.court.sources.places import check_files
 
-            _digest("dataset.guarded", path)
-            check_files(str(path), "dataset.guarded")
+            _digest("dataset.guarded", guarded)
+            check_files(str(guarded), "dataset.guarded")
 
     def run(self, context: StageContext) -> None:
         """Streams the tuples into the data set and writes its card from the numbers."""

@@ -51,15 +51,15 @@ class Safety(Stage):
             "target": model_settings(seed_of(config.pair.target)),
             "chat_template": template_digest(config.pair),
             "longest": target_context(config),
-            "file": None if path is None else _digest(path),
+            "file": _digest(path) if path else None,
             "judge": judge_digest(config.engine.judge_path),
             "shard_size": config.safety.shard_size,
         }
 
     def validate(self, config: RunConfig) -> None:
         """Reads the file through, and refuses the first line that cannot be used."""
-        if config.safety.path is None:
-            raise UserError("safety.path", "names no file", "use safety=micro, or name one")
+        if not config.safety.path:
+            raise UserError("safety.path", "names no file", "name one, or use safety=micro")
         for name in ("shard_size", "batch_size"):
             if getattr(config.safety, name) < 1:
                 raise UserError(f"safety.{name}", "must be positive", "give 1 or more")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.report import wording
+from pipelines.report.safety import label_of
 from pipelines.sweep.paper_table import paper_rows
 from pipelines.sweep.rows import Row, Sweep
 from pipelines.sweep.safety import SafetyTable, safety_tables
@@ -75,7 +76,7 @@ def _safety(found: SafetyTable) -> Table:
     for name in [*(["standard"] if found.standard else []), *found.columns]:
         table.add_column(name, justify="right")
     for name, fine, standard, cells in found.rows:
-        label = f"{name} (fine)" if fine and name != "harmless" else name
+        label = label_of(name, harmless=fine)
         table.add_row(label, *([standard] if found.standard else []), *cells)
     return table
 

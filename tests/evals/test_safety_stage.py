@@ -148,8 +148,14 @@ def test_the_key_follows_the_files_content_not_its_place_nor_the_batches(
 def test_the_stage_is_part_of_no_run_that_names_no_file(config: RunConfig) -> None:
     config.pipeline, config.safety.path = "judge", None
     assert not STAGE.wanted(config)
-    config.pipeline = "safety"
-    with pytest.raises(UserError, match=r"safety\.path: names no file; use safety=micro"):
+
+
+@pytest.mark.parametrize("path", [None, ""])
+def test_a_run_that_is_asked_for_it_has_to_name_a_file(config: RunConfig, path: str | None) -> None:
+    config.safety.path = path
+    assert STAGE.wanted(config)
+    assert STAGE.settings(config)["file"] is None
+    with pytest.raises(UserError, match=r"safety\.path: names no file; name one, or use safety=mi"):
         STAGE.validate(config)
 
 
