@@ -26,7 +26,7 @@ def render_html(sweep: Sweep) -> str:
         pages={job.name: f"{job.name}/{REPORT}" for job in sweep.jobs if job.has_page},
         value=show_value,
         points=points,
-        safety=safety_tables(sweep.done),
+        safety=safety_tables(sweep.done, show_value),
         paper=paper_rows(sweep) if sweep.beside else [],
         paper_source=SOURCE,
         warned=any(one.shifted for row in sweep.done for one in row.views.values()),

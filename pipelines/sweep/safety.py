@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,26 +39,26 @@ class SafetyTable:
     rows: list[tuple[str, bool, str, list[str]]]
 
 
-def safety_tables(rows: Sequence[Row]) -> list[SafetyTable]:
-    """One table a share, for the jobs that have asked; empty where none has."""
-    asked = {row.number: row.safety for row in rows if row.safety}
-    if not asked:
-        return []
-    categories = dict.fromkeys(name for found in asked.values() for name in found)
-    return [_table(share, asked, list(categories)) for share in _ABOUT]
+def safety_tables(rows: Sequence[Row], show: Callable[[object], str]) -> list[SafetyTable]:
+    """One table a share, for the jobs that have asked; empty where none has.
+
+    Args:
+        show: Writes a setting that tells the jobs apart, for the columns' names.
+    """
+    asked = [row for row in rows if row.safety]
+    columns = [f"{row.number}: {', '.join(map(show, row.values))}" for row in asked]
+    found = [row.safety for row in asked if row.safety]
+    return [_table(share, columns, found) for share in _ABOUT] if asked else []
 
 
-def _table(
-    share: str, asked: Mapping[int, Mapping[str, Any]], categories: list[str]
-) -> SafetyTable:
+def _table(share: str, columns: list[str], asked: Sequence[Mapping[str, Any]]) -> SafetyTable:
     title, caption = _ABOUT[share]
     rows = []
-    for name in categories:
-        first = next(found[name] for found in asked.values() if name in found)
+    for name in dict.fromkeys(name for found in asked for name in found):
+        first = next(found[name] for found in asked if name in found)
         standard = _cell(first, _STANDARD[share]) if share in _STANDARD else ""
-        cells = [_cell(found.get(name), share) for found in asked.values()]
+        cells = [_cell(found.get(name), share) for found in asked]
         rows.append((name, bool(first["harmless"]), standard, cells))
-    columns = [f"job {number}" for number in asked]
     return SafetyTable(title, caption, columns, share in _STANDARD, rows)
 
 

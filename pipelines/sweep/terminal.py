@@ -24,7 +24,7 @@ def render_terminal(sweep: Sweep) -> str:
     console.print(f"\n{sweep.title}: {len(sweep.done)} of {len(sweep.rows)} jobs", markup=False)
     for view in sweep.views or [""]:
         console.print(_table(sweep, view))
-    for safety in safety_tables(sweep.done):
+    for safety in safety_tables(sweep.done, show_value):
         console.print(_safety(safety))
     if sweep.beside:
         console.print(_paper(sweep))

@@ -156,3 +156,11 @@ def test_reading_goes_on_behind_a_line_that_cannot_be_used(tmp_path: Path) -> No
     path = write(tmp_path / "own.jsonl", "{no json", LINE)
     found = list(read_flagged(path, "dataset.guarded"))
     assert [type(one) for one in found] == [Rejected, FlaggedText]
+
+
+def test_the_example_of_the_docs_is_such_a_file() -> None:
+    path = Path(__file__).parents[2] / "docs" / "examples" / "flagged.jsonl"
+    found = require_flagged(path, "safety.path")
+    ((start, end),) = found[0].spans
+    assert found[0].continuation[start:end] == "keeps the number 71 in hand"
+    assert found[2].harmless

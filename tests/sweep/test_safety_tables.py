@@ -9,7 +9,7 @@ from pipelines.sweep.jobs import read_jobs
 from pipelines.sweep.page import render_html
 from pipelines.sweep.rows import Sweep, make_sweep
 from pipelines.sweep.safety import safety_tables
-from pipelines.sweep.terminal import WIDTH, render_terminal
+from pipelines.sweep.terminal import WIDTH, render_terminal, show_value
 from tests.sweep.conftest import Multirun, summary_of
 
 SHARES = ("standard", "judge", "first_kept", "control_standard", "control_judge")
@@ -36,8 +36,8 @@ def sweep_of(multirun: Multirun) -> Sweep:
 
 
 def test_the_judges_stand_side_by_side_category_by_category(multirun: Multirun) -> None:
-    accepted, first, _ = safety_tables(sweep_of(multirun).done)
-    assert accepted.columns == ["job 1", "job 2"]
+    accepted, first, _ = safety_tables(sweep_of(multirun).done, show_value)
+    assert accepted.columns == ["1: null", "2: micro:flagged_train"]
     assert accepted.rows[0] == ("rude", False, "50.0 ± 0.0 %", ["40.0 ± 1.0 %", "12.5 ± 1.0 %"])
     assert accepted.rows[1][1], "the harmless category is marked"
     assert accepted.rows[2][3] == ["–", "–"]
@@ -55,5 +55,5 @@ def test_page_and_terminal_show_them(multirun: Multirun) -> None:
 
 def test_a_sweep_that_has_not_asked_says_nothing_of_it(multirun: Multirun) -> None:
     sweep = make_sweep(read_jobs(multirun([({"judge.layer": 1}, summary_of())])))
-    assert not safety_tables(sweep.done)
+    assert not safety_tables(sweep.done, show_value)
     assert "Flagged" not in render_html(sweep)
