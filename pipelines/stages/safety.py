@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,38 +74,42 @@ class Safety(Stage):
             load_head(config, Path(config.engine.judge_path))
 
     def run(self, context: StageContext) -> None:
-        """Asks the judge about the shards that are missing."""
-        from evals.safety import write_verdicts
-        from pipelines.report.safety import (
-            read_safety,
-            render_safety_terminal,
-            summarise_safety,
-        )
-
-        texts, size = _read(context.config), context.config.safety.shard_size
-        shards = [texts[start : start + size] for start in range(0, len(texts), size)]
-        files = [context.work / f"verdicts-{number:05d}.jsonl" for number in range(len(shards))]
+        """Asks the judge about the shards that are missing, and sums up."""
         head = load_head(context.config, judge_folder(context)).config
         write_json(context.work / JUDGE_FILE, {"threshold": head.threshold, "layer": head.layer})
-        missing = [place for place, file in enumerate(files) if not file.exists()]
+        texts, size = _read(context.config), context.config.safety.shard_size
+        shards = {
+            context.work / f"verdicts-{number:05d}.jsonl": texts[start : start + size]
+            for number, start in enumerate(range(0, len(texts), size))
+        }
+        missing = [file for file in shards if not file.exists()]
         if missing:
-            ask = _asker(context)
-            done = len(files) - len(missing)
-            for place in context.recorder.progress(
-                missing, total=len(files), unit="shard", done=done
-            ):
-                unfinished = files[place].with_suffix(UNFINISHED_SUFFIX)
-                write_verdicts(unfinished, ask(shards[place]))
-                unfinished.replace(files[place])
-        material = read_safety(context.work)
-        summary = {"safety": summarise_safety(material)}
-        (context.work / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        (context.work / TERMINAL).write_text(render_safety_terminal(material), encoding="utf-8")
-        for category, found in material.categories.items():
-            for name in ("standard", "judge", "kept", "first_kept", "control_judge"):
-                estimate = getattr(found, name)
-                if estimate is not None:
-                    context.recorder.metric(f"{category}/{name}", estimate.value)
+            _ask(context, {file: shards[file] for file in missing}, len(shards) - len(missing))
+        _summarise(context)
+
+
+def _ask(context: StageContext, shards: Mapping[Path, Sequence[FlaggedText]], done: int) -> None:
+    from evals.safety import write_verdicts
+
+    ask, total = _asker(context), len(shards) + done
+    for file in context.recorder.progress(list(shards), total=total, unit="shard", done=done):
+        unfinished = file.with_suffix(UNFINISHED_SUFFIX)
+        write_verdicts(unfinished, ask(shards[file]))
+        unfinished.replace(file)
+
+
+def _summarise(context: StageContext) -> None:
+    from pipelines.report.safety import read_safety, render_safety_terminal, summarise_safety
+
+    material = read_safety(context.work)
+    summary = json.dumps({"safety": summarise_safety(material)}, indent=2)
+    (context.work / SUMMARY).write_text(summary + "\n", encoding="utf-8")
+    (context.work / TERMINAL).write_text(render_safety_terminal(material), encoding="utf-8")
+    for category, found in material.categories.items():
+        for name in ("standard", "judge", "kept", "first_kept", "control_judge"):
+            estimate = getattr(found, name)
+            if estimate is not None:
+                context.recorder.metric(f"{category}/{name}", estimate.value)
 
 
 def _asker(context: StageContext) -> Callable[[Sequence[FlaggedText]], Iterator[TokenVerdicts]]:
