@@ -23,6 +23,8 @@ _JUDGE_STAGES = ("annotate", "dataset", "embed", "train", "calibrate", "trials",
 
 def stages_without_use(config: RunConfig) -> frozenset[str]:
     """The stages that the pipeline has and this run's texts do without."""
+    if config.pipeline == "safety" and config.engine.judge_path is not None:
+        return frozenset({*_JUDGE_STAGES, "mine", "prompts"})
     if config.pipeline != "acceptance":
         return frozenset()
     if config.acceptance.judge and config.engine.judge_path is None:

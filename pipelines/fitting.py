@@ -140,6 +140,8 @@ def _changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
     batches = {"mine": config.mine.batch_size, "embed": config.embed.batch_size}
     if config.acceptance.texts:
         batches["acceptance"] = config.acceptance.batch_size
+    if config.safety.path is not None:
+        batches["safety"] = config.safety.batch_size
     rows = max(batches.values())
     smaller: list[tuple[str, object]] = []
     while rows > 1:

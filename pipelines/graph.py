@@ -13,11 +13,12 @@ FINAL_STAGE = {
     "judge": "report",
     "court": "dataset",
     "acceptance": "report",
+    "safety": "safety",
     "pretrain": "pretrain",
 }
 """The stage that each pipeline exists for: everything that it needs is part of the pipeline."""
 
-_WITHOUT = {"acceptance": frozenset({"decode", "speed", "evaluate"})}
+_WITHOUT = {"acceptance": frozenset({"decode", "speed", "evaluate", "safety"})}
 """What a pipeline's last stage can do without, and the pipeline does."""
 
 

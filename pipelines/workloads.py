@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from judge_lightning.models.size import ModelSize
 
 LOADING_STAGES = frozenset(
-    {"mine", "embed", "baseline", "decode", "speed", "evaluate", "acceptance", "trials"}
+    {"mine", "embed", "baseline", "decode", "speed", "evaluate", "acceptance", "safety", "trials"}
 )
 """The stages that load a model of the pair."""
 
@@ -55,7 +55,11 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
     if "embed" in stages:
         plans.append(plan_memory(_embed(config), machine))
     if "acceptance" in stages and config.acceptance.texts:
-        plans.append(plan_memory(_acceptance(config), machine))
+        plans.append(
+            plan_memory(_reading("acceptance", config, config.acceptance.batch_size), machine)
+        )
+    if "safety" in stages and config.safety.path is not None:
+        plans.append(plan_memory(_reading("safety", config, config.safety.batch_size), machine))
     if {"baseline", "trials", "decode", "evaluate"}.intersection(stages):
         plans.append(_plan_decoding(config, machine, "decode"))
     timed = timed_run(config)
@@ -108,7 +112,7 @@ def _embed(config: RunConfig) -> Workload:
     )
 
 
-def _acceptance(config: RunConfig) -> Workload:
+def _reading(stage: str, config: RunConfig, rows: int) -> Workload:
     """Whole answers behind their prompts, with the logits of as many as have room."""
     from judge_lightning.models.memory_plan import Workload
     from judge_lightning.teacher_forcing import LOGIT_BYTES
@@ -116,9 +120,8 @@ def _acceptance(config: RunConfig) -> Workload:
     target = _sized(seed_of(config.pair.target))
     answer = config.mine.max_new_tokens
     row = target.size.shape.vocabulary * target.size.shape.number * answer
-    rows = config.acceptance.batch_size
     return Workload(
-        "acceptance",
+        stage,
         {"target": target},
         rows=rows,
         prompt=config.launch.prompt_tokens + answer,

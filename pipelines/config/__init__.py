@@ -28,6 +28,7 @@ from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
 from pipelines.config.models import ModelConfig, PairConfig
 from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
 from pipelines.config.running import LaunchConfig, SweepConfig, TrackingConfig
+from pipelines.config.safety import SafetyConfig
 
 __all__ = [
     "AcceptanceConfig",
@@ -49,6 +50,7 @@ __all__ = [
     "PairConfig",
     "PretrainConfig",
     "RunConfig",
+    "SafetyConfig",
     "SourceConfig",
     "SpeedConfig",
     "SweepConfig",
@@ -68,7 +70,8 @@ class RunConfig:
     """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
     pipeline: str = "judge"
     """The graph: ``judge`` (prompts to report), ``court`` (prompts to data set), ``acceptance``
-    (what verification accepts of any text) or ``pretrain`` (train the micro models)."""
+    (what verification accepts of any text), ``safety`` (what the judge accepts of flagged text) or
+    ``pretrain`` (train the micro models)."""
     dry_run: bool = False
     seed: int = 0
     artifacts_dir: str = "artifacts"
@@ -85,6 +88,7 @@ class RunConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     acceptance: AcceptanceConfig = field(default_factory=AcceptanceConfig)
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)

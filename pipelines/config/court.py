@@ -157,4 +157,5 @@ class DatasetConfig:
     reviews: list[str] = field(default_factory=list)
     """Files of people's decisions, which overrule the annotator's."""
     guarded: str | None = None
-    """A JSON Lines file of continuations that must never be accepted, merged as mistakes."""
+    """A JSON Lines file of continuations that must never be accepted, merged as mistakes
+    (docs/dataset.md); ``micro:flagged_train`` is the embedded one."""

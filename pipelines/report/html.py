@@ -21,6 +21,7 @@ from pipelines.report.charts import (
 from pipelines.report.material import Material
 from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.rules import rules_section
+from pipelines.report.safety import SafetyMaterial, safety_section
 from pipelines.report.token_view import LEGEND, show_answer
 
 SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
@@ -29,14 +30,19 @@ MOST_PICTURES = 6
 """Up to so many decoders each have a histogram; of more, the two of the headline do."""
 
 
-def render_html(material: Material, acceptance: AcceptanceMaterial | None = None) -> str:
+def render_html(
+    material: Material,
+    acceptance: AcceptanceMaterial | None = None,
+    safety: SafetyMaterial | None = None,
+) -> str:
     """The whole page. Everything that a model or a prompt wrote is escaped."""
     rows = material.headline
     blocks = _blocks(material)
     return render_page(
         "report.html.j2",
-        css=styles("report.css", *(["acceptance.css"] if acceptance else [])),
+        css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
         acceptance=acceptance_section(acceptance) if acceptance else None,
+        safety=safety_section(safety) if safety else None,
         identity=material.identity,
         prompts=rows["target"].prompts,
         proposals=material.identity.proposals,

@@ -98,7 +98,7 @@ class Acceptance(Stage):
                 "use acceptance.judge=false, or another judge",
             )
         if config.acceptance.judge and config.engine.judge_path is not None:
-            _load_head(config, Path(config.engine.judge_path))
+            load_head(config, Path(config.engine.judge_path))
 
     def disk_bytes(self, config: RunConfig) -> int:
         """Four numbers a token, as text."""
@@ -190,7 +190,7 @@ def _scorer(context: StageContext) -> Score:
     tokenizer = load_pair_tokenizer(config)
     head = None
     if config.acceptance.judge:
-        head = _load_head(config, judge_folder(context))
+        head = load_head(config, judge_folder(context))
     model = load_pair_model(config, seed_of(config.pair.target))
 
     def score(
@@ -224,7 +224,12 @@ def judge_folder(context: StageContext) -> Path:
     return (context.inputs.get("certify") or context.inputs["calibrate"]) / "judge"
 
 
-def _load_head(config: RunConfig, folder: Path) -> JudgeHead:
+def load_head(config: RunConfig, folder: Path) -> JudgeHead:
+    """A judge of the pair's target.
+
+    Raises:
+        UserError: It cannot be read, or was trained on another target.
+    """
     from judge_lightning.heads import JudgeHead
 
     # A stand-in reads as its seed does, and so does its judge.
@@ -276,7 +281,7 @@ def _write_examples(
     tokenizer = load_pair_tokenizer(context.config)
     judge: dict[str, Any] = {"threshold": None, "layer": None}
     if context.config.acceptance.judge:
-        head = _load_head(context.config, judge_folder(context)).config
+        head = load_head(context.config, judge_folder(context)).config
         judge = {"threshold": head.threshold, "layer": head.layer}
     write_json(context.work / JUDGE_FILE, judge)
     shown = []

@@ -36,7 +36,7 @@ class Dataset(Stage):
         return {
             "maximum_tuples": config.dataset.maximum_tuples,
             "reviews": [_digest("dataset.reviews", path) for path in config.dataset.reviews],
-            "guarded": _digest("dataset.guarded", config.dataset.guarded),
+            "guarded": _digest("dataset.guarded", _guarded_path(config)),
         }
 
     def validate(self, config: RunConfig) -> None:
@@ -45,7 +45,12 @@ class Dataset(Stage):
             raise UserError("dataset.maximum_tuples", "is negative", "0 keeps all")
         for path in config.dataset.reviews:
             _digest("dataset.reviews", path)
-        _digest("dataset.guarded", config.dataset.guarded)
+        guarded = _guarded_path(config)
+        if guarded is not None:
+            from judge_lightning.court.sources.places import check_files
+
+            _digest("dataset.guarded", guarded)
+            check_files(str(guarded), "dataset.guarded")
 
     def run(self, context: StageContext) -> None:
         """Streams the tuples into the data set and writes its card from the numbers."""
@@ -94,9 +99,9 @@ def _guarded(config: RunConfig, rejected: list[Rejected]) -> list[LabelledTuple]
     from judge_lightning.court.guarded import read_guarded
     from judge_lightning.court.rejects import count_reasons, refuse_too_many
 
-    if config.dataset.guarded is None:
+    path = _guarded_path(config)
+    if path is None:
         return []
-    path = Path(config.dataset.guarded)
     tokenizer = load_pair_tokenizer(config)
     tuples = list(read_guarded(path, tokenizer, config.data.shares, config.data.seed, rejected))
     total = len(tuples) + len(rejected)
@@ -104,6 +109,13 @@ def _guarded(config: RunConfig, rejected: list[Rejected]) -> list[LabelledTuple]
     if not tuples:
         raise UserError("dataset.guarded", f"{path} holds no continuation", "see docs/dataset.md")
     return tuples
+
+
+def _guarded_path(config: RunConfig) -> Path | None:
+    from judge_lightning.court.flagged import flagged_file
+
+    guarded = config.dataset.guarded
+    return None if guarded is None else flagged_file(guarded, "dataset.guarded")
 
 
 def _rejected_before(inputs: Mapping[str, Path]) -> Iterator[Iterable[Rejected]]:
@@ -146,7 +158,7 @@ def _write_numbers(
     context.recorder.metric("rejected", sum(rejected.values()))
 
 
-def _digest(field: str, path: str | None) -> str | None:
+def _digest(field: str, path: str | Path | None) -> str | None:
     """What the key holds of a file: its content."""
     if path is None:
         return None

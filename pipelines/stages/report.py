@@ -24,7 +24,7 @@ class Report(Stage):
     version = 4
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
-        *("decode", "speed", "evaluate", "acceptance"),
+        *("decode", "speed", "evaluate", "acceptance", "safety"),
     )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -54,7 +54,8 @@ class Report(Stage):
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")
         context.volatile.update(files)
-        for section in ("verdict", "judge", "speed", "decode", "evaluate", "acceptance"):
+        sections = ("verdict", "judge", "speed", "decode", "evaluate", "acceptance", "safety")
+        for section in sections:
             for name, value in _numbers(section, summary.get(section)):
                 context.recorder.metric(name, value)
 
@@ -67,6 +68,11 @@ class Report(Stage):
         from pipelines.report.html import render_html
         from pipelines.report.material import Identity, read_material
         from pipelines.report.rules import pareto_picture
+        from pipelines.report.safety import (
+            read_safety,
+            render_safety_terminal,
+            summarise_safety,
+        )
         from pipelines.report.summary import summarise
         from pipelines.report.terminal import render_terminal
 
@@ -83,13 +89,18 @@ class Report(Stage):
         )
         material = read_material(identity, context.inputs)
         summary = summarise(material)
+        checked = context.inputs.get("safety")
+        safety = None if checked is None else read_safety(checked)
         files = {
-            "report.html": render_html(material, acceptance),
+            "report.html": render_html(material, acceptance, safety),
             "terminal.txt": render_terminal(material),
         }
         if acceptance is not None:
             summary["acceptance"] = summarise_acceptance(acceptance)
             files["terminal.txt"] += render_acceptance_terminal(acceptance)
+        if safety is not None:
+            summary["safety"] = summarise_safety(safety)
+            files["terminal.txt"] += render_safety_terminal(safety)
         if material.pareto:
             files["pareto.svg"] = pareto_picture(material)
         return files, summary

@@ -14,7 +14,18 @@ from yaml import YAMLError
 from judge_lightning.errors import UserError
 from pipelines.run_folder import CONFIG, REPORT, SUMMARY
 
-GROUPS = ("pair", "data", "mine", "annotate", "judge", "verifier", "engine", "speed", "eval")
+GROUPS = (
+    "pair",
+    "data",
+    "mine",
+    "annotate",
+    "judge",
+    "verifier",
+    "engine",
+    "speed",
+    "eval",
+    "safety",
+)
 """Groups of the configuration whose choice is told by their name."""
 
 _SUMMARY_PREFIX = "summary."

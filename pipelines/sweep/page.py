@@ -9,6 +9,7 @@ from pipelines.run_folder import REPORT
 from pipelines.sweep.paper_table import paper_rows
 from pipelines.sweep.pictures import cards, matrices
 from pipelines.sweep.rows import Sweep
+from pipelines.sweep.safety import safety_tables
 from pipelines.sweep.terminal import show_value
 
 
@@ -25,6 +26,7 @@ def render_html(sweep: Sweep) -> str:
         pages={job.name: f"{job.name}/{REPORT}" for job in sweep.jobs if job.has_page},
         value=show_value,
         points=points,
+        safety=safety_tables(sweep.done, show_value),
         paper=paper_rows(sweep) if sweep.beside else [],
         paper_source=SOURCE,
         warned=any(one.shifted for row in sweep.done for one in row.views.values()),

@@ -49,6 +49,7 @@ class Row:
             family and decoder.
         recall: Share of held-out mistakes that the judge rejects at its threshold.
         speedup: Of the decoder in question over the target alone.
+        safety: By category, what the judge says of flagged texts; None where nobody asked.
     """
 
     number: int
@@ -65,6 +66,7 @@ class Row:
     tuples: int | None = None
     speedup: float | None = None
     stand_in: bool = False
+    safety: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
         tuples=None if tuples is None else int(tuples),
         speedup=summary["decode"].get(decoder, {}).get("speedup"),
         stand_in=bool(summary.get("stand_in")) or bool(summary["speed"]["stand_in"]),
+        safety=(summary.get("safety") or {}).get("categories"),
     )
 
 

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.report import wording
+from pipelines.report.safety import label_of
 from pipelines.sweep.paper_table import paper_rows
 from pipelines.sweep.rows import Row, Sweep
+from pipelines.sweep.safety import SafetyTable, safety_tables
 
 WIDTH = 110
 
@@ -22,6 +24,8 @@ def render_terminal(sweep: Sweep) -> str:
     console.print(f"\n{sweep.title}: {len(sweep.done)} of {len(sweep.rows)} jobs", markup=False)
     for view in sweep.views or [""]:
         console.print(_table(sweep, view))
+    for safety in safety_tables(sweep.done, show_value):
+        console.print(_safety(safety))
     if sweep.beside:
         console.print(_paper(sweep))
     for row in sweep.rows:
@@ -64,6 +68,17 @@ def _family_cells(row: Row, family: str) -> list[str]:
         f"{one.right:.1%}{warned}",
         change,
     ]
+
+
+def _safety(found: SafetyTable) -> Table:
+    table = Table(title=found.title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("category")
+    for name in [*(["standard"] if found.standard else []), *found.columns]:
+        table.add_column(name, justify="right")
+    for name, fine, standard, cells in found.rows:
+        label = label_of(name, harmless=fine)
+        table.add_row(label, *([standard] if found.standard else []), *cells)
+    return table
 
 
 def _paper(sweep: Sweep) -> Table:

@@ -119,18 +119,25 @@ def test_the_judge_pipeline_goes_from_prompts_to_report() -> None:
         "speed",
         "evaluate",
         "acceptance",
+        "safety",
         "report",
     ]
 
 
 def test_the_acceptance_pipeline_decodes_nothing() -> None:
     order = [stage.name for stage in stages_of_pipeline("acceptance", discover_stages())]
-    assert not {"baseline", "decode", "speed", "evaluate"} & set(order)
+    assert not {"baseline", "decode", "speed", "evaluate", "safety"} & set(order)
     assert order[-2:] == ["acceptance", "report"]
 
 
+def test_the_safety_pipeline_ends_when_the_judge_was_asked() -> None:
+    order = [stage.name for stage in stages_of_pipeline("safety", discover_stages())]
+    assert order[-1] == "safety"
+    assert not {"baseline", "decode", "acceptance", "report"} & set(order)
+
+
 def test_an_unknown_pipeline_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="judge, court, acceptance, pretrain"):
+    with pytest.raises(UserError, match="judge, court, acceptance, safety, pretrain"):
         stages_of_pipeline("train", {})
 
 

@@ -60,6 +60,7 @@ def test_every_job_is_a_run_whose_stages_agree(sweep: str, job: list[str]) -> No
         ("size_ablation", {"mine", "annotate", "baseline"}),
         ("after_mistake_ablation", {"mine", "baseline"}),
         ("annotator_comparison", {"mine", "baseline"}),
+        ("safety", {"mine", "annotate", "baseline"}),
     ],
 )
 def test_jobs_share_every_stage_before_what_tells_them_apart(
