@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
 from pipelines.fitting import check_memory
+from pipelines.gate import check_gate
 from pipelines.loading import check_loading
 from pipelines.plan import Plan
 from pipelines.stand_in import check_stand_ins
@@ -61,6 +62,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
         UserError: The first thing that is wrong.
     """
     check_tracking(config.tracking)
+    check_gate(config)
     check_writable("artifacts_dir", Path(config.artifacts_dir))
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline != "pretrain":

@@ -1,6 +1,7 @@
 """Runs an experiment: ``python -m pipelines.run +exp=NAME [field=value ...]``.
 
-Exit status: 0 done, 1 failed, 2 the command or the configuration is wrong, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 the command or the configuration is wrong, 3 done and refused by
+the gate, 130 interrupted.
 ``HYDRA_FULL_ERROR=1`` adds the traceback.
 """
 
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -27,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from pipelines.composition import CONF, as_user_error, typed_config
 from pipelines.config import RunConfig, register_schemas
 from pipelines.execution import StageError, StageResult, execute
+from pipelines.gate import GateRefusedError, require_passed
 from pipelines.graph import discover_stages, stages_of_pipeline
 from pipelines.memory import MemoryWatch
 from pipelines.plan import Plan, PlannedStage, make_plan, require_inputs
@@ -36,7 +39,7 @@ from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
 from pipelines.tracking import RunTracker
 
-FAILED, USERS_MISTAKE, INTERRUPTED = 1, 2, 130
+FAILED, USERS_MISTAKE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
 
 def main() -> None:
@@ -85,14 +88,18 @@ def run(composed: DictConfig, started: datetime, multiruns: set[Path] | None = N
     if multiruns is not None and _sweep_job() is not None:
         multiruns.add(folder.path.parent)
     try:
-        carry_out(plan, config, store, folder)
+        summary = carry_out(plan, config, store, folder)
     except Exception as error:
         folder.failed(str(error) or type(error).__name__)
         raise
+    require_passed(summary)
 
 
-def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder) -> None:
-    """Executes the plan, one printed line per stage, and shows what the report found."""
+def carry_out(
+    plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder
+) -> dict[str, Any]:
+    """Executes the plan, one printed line per stage; shows what the report found and returns it."""
+    summary: dict[str, Any] = {}
     width = max(len(planned.name) for planned in plan.selected)
 
     def on_done(result: StageResult) -> None:
@@ -100,7 +107,8 @@ def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFo
         print(result.line(width), flush=True)
         last = result.planned is plan.selected[-1]
         if last and (result.artifact.path / TERMINAL).is_file():
-            tracker.summary(folder.take_report(result.artifact.path), folder.path / REPORT)
+            summary.update(folder.take_report(result.artifact.path))
+            tracker.summary(summary, folder.path / REPORT)
             table = (result.artifact.path / TERMINAL).read_text(encoding="utf-8").strip("\n")
             print(f"\n{table}\n", flush=True)
 
@@ -123,7 +131,8 @@ def carry_out(plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFo
         tracker.record("run", asdict(cost))
     folder.finished(cost)
     took = f"{cost.seconds:.0f} s, at most {in_bytes(cost.peak_memory)} of memory"
-    print(f"results: {folder.path} ({took})")
+    print(f"results: {folder.path} ({took})", flush=True)
+    return summary
 
 
 def show_sweep(folder: Path) -> None:
@@ -147,6 +156,9 @@ def status_of(action: Callable[[], object], show_traceback: bool) -> int:
         if users_mistake is not None:
             print_error(str(users_mistake))
             return USERS_MISTAKE
+        if isinstance(error, GateRefusedError):
+            print_error(f"refused by the gate: {error}")
+            return REFUSED
         reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
         print_error(f"{reason} (HYDRA_FULL_ERROR=1 shows where; a rerun goes on from here)")
         return FAILED

@@ -24,6 +24,7 @@ from pipelines.config.court import (
     SourceConfig,
 )
 from pipelines.config.decoding import EngineConfig, EvalConfig, SpeedConfig, VerifierConfig
+from pipelines.config.gate import GateConfig
 from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
 from pipelines.config.models import ModelConfig, PairConfig
 from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
@@ -42,6 +43,7 @@ __all__ = [
     "EngineConfig",
     "EvalConfig",
     "FilterConfig",
+    "GateConfig",
     "JudgeConfig",
     "LaunchConfig",
     "MicroModelConfig",
@@ -90,6 +92,7 @@ class RunConfig:
     acceptance: AcceptanceConfig = field(default_factory=AcceptanceConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)

@@ -77,5 +77,7 @@ class EvalConfig:
     name: str = MISSING
     tasks: list[str] = field(default_factory=list)
     limit: int | None = None
+    confidence: float = 0.95
+    """Of the intervals of differences to the target alone."""
     headline: str = MISSING
     """The prompt family whose numbers stand in the headline table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from evals.decoders import HEADLINE, is_speculative
-from pipelines.report import promise, wording
+from pipelines.report import promise, quality, wording
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
 from pipelines.report.cards import BlockRow, Card, style_of
@@ -65,7 +65,9 @@ def render_html(
         slow_note=wording.draft_cost(material),
         stand_in_note=wording.stand_in_note(material),
         tasks=material.results,
-        paired=material.paired,
+        paired_rows=quality.paired_rows(material),
+        gate_lines=quality.gate_lines(material),
+        gate_passed=bool(material.gate and material.gate["passed"]),
         families=material.families if set(HEADLINE) <= rows.keys() else {},
         points=wording.points,
         judge_sentence=wording.judge_sentence(material),

@@ -11,11 +11,13 @@ from typing import Any
 from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
 from evals.examples import Example, read_examples
 from evals.generations import Generation, Timing, read_generations, read_timings
+from evals.paired import PairedComparison
 from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
 from evals.statistics import Estimate, paired_difference
 from judge_lightning.guarantee import Certificate
 from pipelines.durable import read_json
+from pipelines.gate import apply_gate
 from pipelines.manifest import Manifest
 from pipelines.shift import read_shift
 
@@ -111,7 +113,8 @@ class Material:
         ties: Headline prompts where standard decoding took the other side of a rounding tie.
         histograms: Cycles by accepted draft tokens (0 to M) per speculative decoder.
         results: Per task and decoder, value, standard error and number of documents.
-        paired: Per task, judge minus target over the same documents.
+        paired: Per task and decoder, its scores minus the target's over the same documents.
+        gate: Its settings, whether it lets the run pass, and its sentences; None without one.
         pareto: Per family, every speculative decoder as a point; empty where all are of the
             headline.
         certificate: What the judge's threshold promises; None where it promises nothing.
@@ -134,14 +137,17 @@ class Material:
     histograms: dict[str, list[int]]
     examples: list[Example]
     results: dict[str, dict[str, dict[str, Any]]]
-    paired: dict[str, dict[str, Any]]
+    paired: dict[str, dict[str, PairedComparison]]
     pareto: dict[str, list[RulePoint]]
     certificate: Certificate | None = None
     shift: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gate: dict[str, Any] | None = None
 
 
-def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
-    """Reads the artifacts of ``inputs`` (stage to folder)."""
+def read_material(
+    identity: Identity, inputs: Mapping[str, Path], gate: dict[str, Any] | None = None
+) -> Material:
+    """Reads the artifacts of ``inputs`` (stage to folder); ``gate`` has the gate's settings."""
     decoded = inputs["decode"]
     calibrated = inputs.get("certify") or inputs["calibrate"]
     head = read_json(calibrated / "judge" / "judge_config.json")
@@ -156,6 +162,10 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
     home = {
         name: [row for row in rows if row.family == identity.headline]
         for name, rows in generations.items()
+    }
+    paired = {
+        task: {name: PairedComparison(**found) for name, found in by_decoder.items()}
+        for task, by_decoder in read_json(inputs["evaluate"] / "paired.json").items()
     }
     return Material(
         identity=identity,
@@ -177,13 +187,14 @@ def read_material(identity: Identity, inputs: Mapping[str, Path]) -> Material:
         },
         examples=read_examples(inputs["evaluate"] / "examples.jsonl"),
         results=read_json(inputs["evaluate"] / "results.json"),
-        paired=read_json(inputs["evaluate"] / "paired.json"),
+        paired=paired,
         pareto={
             family: rule_points(generations, timings, family, identity.rules)
             for family in (families if identity.rules else ())
         },
         certificate=None if promised is None else Certificate.from_json(promised),
         shift=read_shift(decoded),
+        gate=None if gate is None else apply_gate(gate, paired, greedy=identity.temperature == 0),
     )
 
 

@@ -24,7 +24,7 @@ def summarise(material: Material) -> dict[str, Any]:
     ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
     own. ``families`` has the same per prompt family, without the stand-in's speed.
     ``changes`` has, per family and decoder with a rule, right answers minus the target's, paired by
-    prompt.
+    prompt. ``paired`` has it per task and decoder, with intervals; ``gate`` what the gate says.
     ``pareto`` has, per family, every acceptance rule with its intervals and whether it is on the
     Pareto front; empty for a run without rules of its own.
     ``judge.certificate`` is what its threshold promises, null where it promises nothing;
@@ -57,7 +57,11 @@ def summarise(material: Material) -> dict[str, Any]:
             for family, changes in material.changes.items()
         },
         "evaluate": material.results,
-        "paired": material.paired,
+        "paired": {
+            task: {name: asdict(found) for name, found in by_decoder.items()}
+            for task, by_decoder in material.paired.items()
+        },
+        "gate": material.gate,
         "pareto": {
             family: [asdict(point) for point in points]
             for family, points in material.pareto.items()

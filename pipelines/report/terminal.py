@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evals.decoders import DECODERS, is_speculative
-from pipelines.report import promise, wording
+from evals.decoders import is_speculative
+from pipelines.report import promise, quality, wording
 from pipelines.report.material import Material
 
 WIDTH = 96
@@ -27,8 +27,11 @@ def render_terminal(material: Material) -> str:
         if note:
             console.print(f"{note}\n", markup=False, highlight=False)
     if material.results:
-        console.print(_quality(material))
-    lines = [promise.promise(material), promise.beside_plain(material)]
+        console.print(quality.quality_table(material))
+    if quality.paired_rows(material):
+        console.print(quality.paired_table(material))
+    lines = quality.gate_lines(material)
+    lines += [promise.promise(material), promise.beside_plain(material)]
     lines += [f"warning: {line}" for line in promise.shift_warnings(material)]
     for line in filter(None, lines):
         console.print(line, markup=False, highlight=False)
@@ -62,24 +65,4 @@ def _headline(material: Material) -> Table:
             f"{timed.speedup:.2f}x",
             wording.with_error(row.right, row.right_stderr),
         )
-    return table
-
-
-def _quality(material: Material) -> Table:
-    table = Table(title="lm-eval tasks", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("task")
-    # More have no room in a terminal; the page and summary.json have them all.
-    names = [name for name in material.headline if name in DECODERS]
-    for name in names:
-        table.add_column(name, justify="right")
-    table.add_column("judge - target", justify="right")
-    for task, results in material.results.items():
-        cells = [
-            wording.with_error(results[name]["value"], results[name]["stderr"]) for name in names
-        ]
-        change = material.paired.get(task)
-        cells.append(
-            f"{wording.points(change['value'])} ± {change['stderr'] * 100:.1f}" if change else "-"
-        )
-        table.add_row(task, *cells)
     return table

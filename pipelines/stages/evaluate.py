@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of
 from pipelines.pair import load_pair_tokenizer, pair_loader
@@ -29,6 +30,7 @@ class Evaluate(Stage):
     """
 
     name = "evaluate"
+    version = 2
     reads = ("prompts", "calibrate", "certify", "decode")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -37,12 +39,17 @@ class Evaluate(Stage):
             "limit": config.eval.limit,
             "decoders": list(config.verifier.decoders),
             "headline": config.eval.headline,
+            "confidence": config.eval.confidence,
         }
 
     def validate(self, config: RunConfig) -> None:
         from evals.harness import check_tasks
 
         check_tasks(config.eval.tasks)
+        if not 0 < config.eval.confidence < 1:
+            raise UserError(
+                "eval.confidence", f"{config.eval.confidence} is no confidence", "give 0.95"
+            )
 
     def run(self, context: StageContext) -> None:
         from evals.adapter import JudgeDecodingLM
@@ -92,7 +99,8 @@ def _recorded(folder: Path, decoder: str, prompts: Any, tokenizer: Any) -> dict[
 
 
 def _write(context: StageContext, scores: Scores) -> None:
-    from evals.statistics import paired_difference, proportion
+    from evals.paired import compare_paired
+    from evals.statistics import proportion
 
     results: dict[str, dict[str, Any]] = {}
     paired: dict[str, Any] = {}
@@ -103,10 +111,17 @@ def _write(context: StageContext, scores: Scores) -> None:
         }
         for decoder, result in results[task].items():
             context.recorder.metric(f"{task}/{decoder}", result["value"])
-        if "judge" in by_decoder:
-            change = paired_difference(by_decoder["judge"].scores, by_decoder["target"].scores)
-            paired[task] = asdict(change)
-            context.recorder.metric(f"{task}/judge_minus_target", change.value)
+        alone, confidence = by_decoder["target"].scores, context.config.eval.confidence
+        compared = {
+            decoder: compare_paired(row.scores, alone, confidence)
+            for decoder, row in by_decoder.items()
+            if decoder != "target"
+        }
+        paired[task] = {decoder: asdict(found) for decoder, found in compared.items()}
+        for decoder, found in compared.items():
+            for name in ("value", "low", "high", "turned_wrong", "turned_right"):
+                number = float(getattr(found, name))
+                context.recorder.metric(f"{task}/{decoder}_minus_target/{name}", number)
         _write_samples(context.work / f"samples-{task}.jsonl", by_decoder)
     for name, content in (("results", results), ("paired", paired)):
         text = json.dumps(content, indent=2, sort_keys=True)

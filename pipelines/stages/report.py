@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.acceptance import describe_text, labelling_settings
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of, draft_length_setting
+from pipelines.gate import gate_settings
 from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import used_rules
 from pipelines.stand_in import describe_stand_in, timed_run
@@ -30,6 +31,7 @@ class Report(Stage):
     def settings(self, config: RunConfig) -> dict[str, Any]:
         timed = timed_run(config)
         texts = _texts_settings(config)
+        gate = gate_settings(config)
         return {
             "exp": config.exp,
             "pair": config.pair.name,
@@ -42,6 +44,7 @@ class Report(Stage):
             "decoders": list(config.verifier.decoders),
             "rules": used_rules(config),
             **({"acceptance": texts} if texts else {}),
+            **({"gate": gate} if gate else {}),
         }
 
     def run(self, context: StageContext) -> None:
@@ -78,6 +81,7 @@ class Report(Stage):
 
         settings = self.settings(context.config)
         settings.pop("acceptance", None)
+        gate = settings.pop("gate", None)
         length = draft_length_of(context.config.engine)
         identity = Identity(
             **{
@@ -87,7 +91,7 @@ class Report(Stage):
                 "adaptive": length.adaptive,
             }
         )
-        material = read_material(identity, context.inputs)
+        material = read_material(identity, context.inputs, gate)
         summary = summarise(material)
         checked = context.inputs.get("safety")
         safety = None if checked is None else read_safety(checked)

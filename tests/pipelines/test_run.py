@@ -145,6 +145,32 @@ def test_a_failing_stage_gets_one_line_and_status_1(tiny_command: Command, tiny:
     assert answer.err.count("\n") == 1
 
 
+def test_a_run_that_the_gate_refuses_saves_everything_and_exits_with_3(
+    tiny_command: Command, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"gate": {"passed": False, "refused": ["word: judge differs by -9.0 points"]}}
+    report = tiny.order[-1]
+    written = report.run
+
+    def run_and_refuse(context: Any) -> None:
+        written(context)
+        (context.work / "summary.json").write_text(json.dumps(refused))
+
+    monkeypatch.setattr(report, "run", run_and_refuse)
+    for _ in range(2):
+        answer = tiny_command("+exp=quickstart")
+
+        assert answer.status == 3
+        assert answer.err == "error: refused by the gate: word: judge differs by -9.0 points\n"
+        assert "the table" in answer.out
+        assert "results: " in answer.out
+    summary = json.loads((tmp_path / "outputs" / "latest" / "summary.json").read_text())
+    assert summary["gate"] == refused["gate"]
+    assert summary["run"]["seconds"] >= 0
+    assert "failed" not in summary
+    assert all(stage["cached"] for stage in summary["stages"].values())
+
+
 def test_hydra_full_error_shows_the_traceback(
     tiny_command: Command, tiny: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,8 @@ import pytest
 from evals.decoders import DECODERS, is_speculative
 from evals.examples import make_examples, write_examples
 from evals.generations import Generation, ShardFiles, Timing, read_generations
-from evals.statistics import paired_difference, proportion
+from evals.paired import compare_paired
+from evals.statistics import proportion
 from judge_lightning.court.records import Prompt
 from pipelines.manifest import FileEntry, Manifest
 from pipelines.report.material import Identity, Material, read_material
@@ -261,6 +262,10 @@ def _write_evaluated(folder: Path, generations: dict[str, list[Generation]]) -> 
             name: {**asdict(proportion(values)), "metric": "acc"}
             for name, values in outcomes.items()
         }
-        paired[task] = asdict(paired_difference(outcomes["judge"], outcomes["target"]))
+        paired[task] = {
+            name: asdict(compare_paired(values, outcomes["target"]))
+            for name, values in outcomes.items()
+            if name != "target"
+        }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "paired.json").write_text(json.dumps(paired))
