@@ -31,7 +31,7 @@ _POSITIONS = 64
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptedAnswer:
     """An answer behind its prompt, both as token ids; the prompt has one at least."""
 
     prompt_ids: Sequence[int]
@@ -62,7 +62,7 @@ class TokenScores:
 @torch.inference_mode()
 def score_answers(
     model: PreTrainedModel,
-    readings: Sequence[Reading],
+    readings: Sequence[PromptedAnswer],
     *,
     rows: int,
     head: JudgeHead | None = None,
@@ -104,7 +104,9 @@ def score_answers(
     return [scores[place] for place in range(len(readings))]
 
 
-def _batches(model: PreTrainedModel, readings: Sequence[Reading], rows: int) -> Iterator[list[int]]:
+def _batches(
+    model: PreTrainedModel, readings: Sequence[PromptedAnswer], rows: int
+) -> Iterator[list[int]]:
     """Places of the readings, the shortest first, as many as the logits leave room for."""
     config: Any = model.config
     per_token = int(config.get_text_config(decoder=True).vocab_size) * model.dtype.itemsize
@@ -120,13 +122,13 @@ def _batches(model: PreTrainedModel, readings: Sequence[Reading], rows: int) -> 
         yield batch
 
 
-def _kept(batch: Sequence[Reading]) -> int:
+def _kept(batch: Sequence[PromptedAnswer]) -> int:
     """How many of the last positions predict a token of some answer, or come after one."""
     longest = max(reading.length for reading in batch)
     return longest - min(len(reading.prompt_ids) for reading in batch) + 1
 
 
-def _read(model: PreTrainedModel, batch: Sequence[Reading]) -> tuple[Tensor, int]:
+def _read(model: PreTrainedModel, batch: Sequence[PromptedAnswer]) -> tuple[Tensor, int]:
     """Logits (rows, positions, V), and the place in the text that the first position is."""
     kept = _kept(batch)
     longest = max(reading.length for reading in batch)

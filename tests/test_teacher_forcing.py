@@ -11,13 +11,13 @@ from transformers import LlamaForCausalLM
 from judge_lightning import teacher_forcing
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig, JudgeHead
-from judge_lightning.teacher_forcing import Reading, TokenScores, score_answers
+from judge_lightning.teacher_forcing import PromptedAnswer, TokenScores, score_answers
 
 READINGS = [
-    Reading([7, 8, 9], [20, 21, 22, 23, 24]),
-    Reading([1], [30, 31]),
-    Reading([5, 4, 3, 2, 1, 9, 9], [40]),
-    Reading([2, 2], list(range(60, 75))),
+    PromptedAnswer([7, 8, 9], [20, 21, 22, 23, 24]),
+    PromptedAnswer([1], [30, 31]),
+    PromptedAnswer([5, 4, 3, 2, 1, 9, 9], [40]),
+    PromptedAnswer([2, 2], list(range(60, 75))),
 ]
 
 
@@ -33,7 +33,7 @@ def head() -> JudgeHead:
 
 
 def token_by_token(
-    model: LlamaForCausalLM, reading: Reading, head: JudgeHead
+    model: LlamaForCausalLM, reading: PromptedAnswer, head: JudgeHead
 ) -> tuple[list[int], list[float], list[float]]:
     """Rank, probability and judgement of each token, from passes over bare prefixes."""
     ranks, probabilities, judged = [], [], []
@@ -67,7 +67,7 @@ def test_what_the_target_would_write_has_rank_one_throughout(target: LlamaForCau
     written = target.generate(
         torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=None
     )
-    (score,) = score_answers(target, [Reading(prompt, written[0, 3:].tolist())], rows=1)
+    (score,) = score_answers(target, [PromptedAnswer(prompt, written[0, 3:].tolist())], rows=1)
     assert score.ranks == [1] * 12
     assert score.judge is None
 
@@ -75,7 +75,7 @@ def test_what_the_target_would_write_has_rank_one_throughout(target: LlamaForCau
 def test_equally_likely_tokens_are_ranked_as_argmax_takes_them(target: LlamaForCausalLM) -> None:
     with torch.no_grad():
         target.lm_head.weight.zero_()
-    (score,) = score_answers(target, [Reading([1], [0, 1, 5])], rows=1)
+    (score,) = score_answers(target, [PromptedAnswer([1], [0, 1, 5])], rows=1)
     assert score.ranks == [1, 2, 6]
 
 
@@ -98,7 +98,7 @@ def test_nothing_predicts_the_first_token_of_an_answer_without_a_prompt(
     target: LlamaForCausalLM,
 ) -> None:
     with pytest.raises(ValueError, match="needs a token before it"):
-        score_answers(target, [Reading([], [1])], rows=1)
+        score_answers(target, [PromptedAnswer([], [1])], rows=1)
 
 
 def test_a_target_that_gives_nan_is_the_users_to_mend(target: LlamaForCausalLM) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from judge_lightning.court.filters import Candidate, FilterChain, Filters
 from judge_lightning.court.records import SPLITS, Prompt
 from judge_lightning.court.rejects import Rejected, refuse_too_many
-from judge_lightning.court.sources import Reading, Source
+from judge_lightning.court.sources import Source, SourcedPrompt
 from judge_lightning.court.splits import identity, split_of, validate_shares
 from judge_lightning.errors import UserError
 
@@ -150,7 +150,9 @@ class Collection:
             self._max_rejected,
         )
 
-    def _judge(self, reading: Reading, source: Source, chain: FilterChain) -> Prompt | Filtered:
+    def _judge(
+        self, reading: SourcedPrompt, source: Source, chain: FilterChain
+    ) -> Prompt | Filtered:
         prompt = reading.prompt
         same = identity(prompt.text)
         if source.name in self.filters.decontaminate:

@@ -184,7 +184,7 @@ def _scorer(context: StageContext) -> Score:
     """Reads answers with the target, once each; what it needs is loaded here."""
     from evals.scored_text import ScoredAnswer
     from judge_lightning.court.prompting import render_prompt
-    from judge_lightning.teacher_forcing import Reading, score_answers
+    from judge_lightning.teacher_forcing import PromptedAnswer, score_answers
 
     config = context.config
     tokenizer = load_pair_tokenizer(config)
@@ -197,7 +197,7 @@ def _scorer(context: StageContext) -> Score:
         prompts: Sequence[Prompt], answers: Sequence[Answer], labels: list[list[int]]
     ) -> list[ScoredAnswer]:
         ids = {prompt.id: render_prompt(tokenizer, prompt.text) for prompt in prompts}
-        readings = [Reading(ids[answer.prompt_id], answer.token_ids) for answer in answers]
+        readings = [PromptedAnswer(ids[answer.prompt_id], answer.token_ids) for answer in answers]
         scores = score_answers(model, readings, rows=config.acceptance.batch_size, head=head)
         return [
             ScoredAnswer(

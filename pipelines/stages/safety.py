@@ -118,7 +118,7 @@ def _asker(context: StageContext) -> Callable[[Sequence[FlaggedText]], Iterator[
     from evals.shown_tokens import token_texts
     from judge_lightning.court.flagged import FlaggedTokens
     from judge_lightning.court.prompting import answer_text, render_prompt
-    from judge_lightning.teacher_forcing import Reading, score_answers
+    from judge_lightning.teacher_forcing import PromptedAnswer, score_answers
 
     config = context.config
     tokenizer = load_pair_tokenizer(config)
@@ -130,7 +130,7 @@ def _asker(context: StageContext) -> Callable[[Sequence[FlaggedText]], Iterator[
     def ask(texts: Sequence[FlaggedText]) -> Iterator[TokenVerdicts]:
         answers = [tokens(one) for one in texts]
         readings = [
-            Reading(render_prompt(tokenizer, one.prompt), ids)
+            PromptedAnswer(render_prompt(tokenizer, one.prompt), ids)
             for one, (ids, _) in zip(texts, answers, strict=True)
         ]
         for one, reading, (_, labels) in zip(texts, readings, answers, strict=True):

@@ -14,7 +14,7 @@ import pytest
 from datasets import Dataset
 
 from judge_lightning.court.rejects import Rejected
-from judge_lightning.court.sources import Reading, Source, places
+from judge_lightning.court.sources import Source, SourcedPrompt, places
 from judge_lightning.errors import UserError
 
 ROWS = [{"question": f"How many are {n} and {n}?", "answer": f"#### {2 * n}"} for n in range(3)]
@@ -267,8 +267,10 @@ def test_the_micro_world_goes_on_without_end() -> None:
 
     found = list(islice(source.read(), 7))
 
-    assert all(isinstance(each, Reading) for each in found)
-    assert [each.prompt.meta["index"] for each in found if isinstance(each, Reading)] == [*range(7)]
+    assert all(isinstance(each, SourcedPrompt) for each in found)
+    assert [each.prompt.meta["index"] for each in found if isinstance(each, SourcedPrompt)] == [
+        *range(7)
+    ]
 
 
 def test_the_origin_is_known_for_the_dataset_card(tmp_path: Path) -> None:

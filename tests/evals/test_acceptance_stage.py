@@ -18,7 +18,7 @@ from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
 from judge_lightning.micro.world import problem
 from judge_lightning.models.pair import Pair
-from judge_lightning.teacher_forcing import Reading, score_answers
+from judge_lightning.teacher_forcing import PromptedAnswer, score_answers
 from pipelines.config import (
     AcceptanceConfig,
     AnnotateConfig,
@@ -89,7 +89,7 @@ def test_the_users_own_text_is_scored_as_the_library_does(
     run(STAGE, config, tmp_path / "work")
     eos = pair.tokenizer.eos_token_id
     readings = [
-        Reading(
+        PromptedAnswer(
             render_prompt(pair.tokenizer, f"Question {i}?"),
             [*pair.tokenizer(text, add_special_tokens=False)["input_ids"], eos],
         )

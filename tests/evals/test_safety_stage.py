@@ -15,7 +15,7 @@ from judge_lightning.court.prompting import render_prompt
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
 from judge_lightning.models.pair import Pair
-from judge_lightning.teacher_forcing import Reading, score_answers
+from judge_lightning.teacher_forcing import PromptedAnswer, score_answers
 from pipelines.config import RunConfig
 from pipelines.config.safety import SafetyConfig
 from pipelines.stage import QuietRecorder, StageContext
@@ -79,7 +79,7 @@ def test_every_token_gets_the_verdicts_that_the_library_gives(
     run(STAGE, config, tmp_path / "work")
     head = JudgeHead.from_pretrained(pair_folder / "judge")
     readings = [
-        Reading(
+        PromptedAnswer(
             render_prompt(pair.tokenizer, line["prompt"]),
             pair.tokenizer(line["continuation"], add_special_tokens=False)["input_ids"],
         )

@@ -29,7 +29,7 @@ from judge_lightning.errors import UserError
 
 
 @dataclass(frozen=True)
-class Reading:
+class SourcedPrompt:
     """A prompt as its source has it, still without a split.
 
     ``content`` is what the prompt asks without the format's fixed instructions: the filters look
@@ -99,7 +99,7 @@ class Source:
         """Whether the format makes prompts up, instead of reading them from a place."""
         return hasattr(load_format(self.format), "generate")
 
-    def read(self) -> Iterator[Reading | Rejected]:
+    def read(self) -> Iterator[SourcedPrompt | Rejected]:
         """Yields the source's prompts in their own order, and the rows that hold none.
 
         Raises:
@@ -124,7 +124,7 @@ class Source:
     def prompts(self) -> Iterator[Prompt]:
         """The prompts of ``read`` alone, for sources that hold nothing but sound rows."""
         for found in self.read():
-            if isinstance(found, Reading):
+            if isinstance(found, SourcedPrompt):
                 yield found.prompt
 
     def about(self) -> dict[str, str | None]:
@@ -154,7 +154,7 @@ class Source:
             streaming=self.count > 0,
         )
 
-    def _read_row(self, module: ModuleType, row: Row) -> Reading | Rejected:
+    def _read_row(self, module: ModuleType, row: Row) -> SourcedPrompt | Rejected:
         try:
             reading = self._reading(module.read_row(row.values, self), row.place)
             _refuse_broken_text(reading.prompt)
@@ -164,7 +164,7 @@ class Source:
             return Rejected(row.place, error.reason, error.detail, record)
         return reading
 
-    def _reading(self, item: Item, place: str) -> Reading:
+    def _reading(self, item: Item, place: str) -> SourcedPrompt:
         digest = hashlib.sha256(identity(item.text).encode(errors="replace")).hexdigest()
         checker = item.checker if self.endless else self.checker or item.checker
         prompt = Prompt(
@@ -175,7 +175,7 @@ class Source:
             split="",
             meta={"source": self.name, "checker": checker, **item.meta},
         )
-        return Reading(prompt, item.content or item.text, place)
+        return SourcedPrompt(prompt, item.content or item.text, place)
 
     def _refuse_unread_reference(self, prompt: Prompt) -> None:
         checker = prompt.meta["checker"]
