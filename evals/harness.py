@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,17 +15,37 @@ from unittest import mock
 
 from tqdm import tqdm
 
-from judge_lightning.court.records import Prompt
+from evals.task_files import family_of, task_file
 from judge_lightning.errors import UserError
 
 if TYPE_CHECKING:
-    from lm_eval.api.model import LM
+    from evals.lm.model import JudgeDecodingLM
 
-TASK_FOLDER = Path(__file__).parent / "tasks"
-LOCAL_TASKS = tuple(
-    sorted(path.stem for path in TASK_FOLDER.glob("*.yaml") if not path.stem.startswith("_"))
-)
-"""Tasks over the run's own held-out prompts: ``micro_<family>``."""
+_IDS = ("id", "task_id", "key")
+"""What data sets call a document's name."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one decoder did with one document.
+
+    Attributes:
+        id: The document's name, or its number where the data set has none.
+        prompt: As the model read it, special tokens included.
+        answers: As the decoder wrote them; usually one. For tasks that compare likelihoods, each
+            choice's ``[log-probability, is greedy]``.
+        filtered: What the task's filter made of them.
+        target: The right answer, as the task has it.
+        metric: What the score says.
+    """
+
+    id: str
+    prompt: str
+    answers: list[Any]
+    filtered: list[Any]
+    target: str
+    metric: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -38,139 +57,204 @@ class TaskScores:
     scores: tuple[float, ...]
 
 
-def family_of(task: str) -> str:
-    """The prompt family that a local task asks: ``micro_word`` asks ``word``."""
-    return task.removeprefix("micro_")
+@dataclass(frozen=True)
+class HarnessSettings:
+    """How tasks are asked.
 
+    Attributes:
+        limit: Documents per task, from the first on; None takes all.
+        num_fewshot: Examples in the prompt, for tasks that have any; None: the tasks' own numbers.
+        seed: Of the choice of examples, where a task draws them.
+        documents: Per family, the file of a micro task (``write_documents``).
+        data_dir: The folder with the public benchmarks' files; None: the Hub.
+        allow_code: Whether generated code may run.
+        chat_template: Whether prompts are rendered as a conversation.
+        multiturn: Whether examples are turns of that conversation, or stand in its first one.
+        system_instruction: The system prompt.
+    """
 
-def check_tasks(tasks: Sequence[str]) -> None:
-    """Raises UserError for a task that neither this project nor lm-eval has."""
-    for task in tasks:
-        if task not in LOCAL_TASKS:
-            lm_eval_task_file(task)
-
-
-def write_documents(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:
-    """Writes one data file per family, as the local tasks read them; maps family to file."""
-    by_family: dict[str, list[Prompt]] = defaultdict(list)
-    for prompt in prompts:
-        by_family[prompt.family].append(prompt)
-    files = {}
-    for family, rows in by_family.items():
-        files[family] = folder / f"{family}.jsonl"
-        with files[family].open("w", encoding="utf-8") as file:
-            for row in rows:
-                document = {
-                    "id": row.id,
-                    "text": row.text,
-                    "reference": row.reference,
-                    "record": json.dumps(asdict(row), ensure_ascii=False, sort_keys=True),
-                }
-                file.write(json.dumps(document, ensure_ascii=False) + "\n")
-    return files
+    limit: int | None = None
+    num_fewshot: int | None = None
+    seed: int = 1234
+    documents: Mapping[str, str] | None = None
+    data_dir: str | None = None
+    allow_code: bool = False
+    chat_template: bool = True
+    multiturn: bool = True
+    system_instruction: str | None = None
 
 
 def evaluate_decoder(
-    lm: LM,
-    tasks: Sequence[str],
-    documents: Mapping[str, Path],
-    cache: Path,
-    limit: int | None = None,
+    lm: JudgeDecodingLM, tasks: Sequence[str], settings: HarnessSettings, folder: Path
 ) -> dict[str, TaskScores]:
-    """Runs lm-eval's tasks over one decoder.
+    """Runs tasks over one decoder; what a killed call has finished is not done again.
 
     Args:
-        lm: The decoder, as ``evals.adapter.JudgeDecodingLM``.
-        tasks: Names of local tasks and of lm-eval's own.
-        documents: Per family, the file that ``write_documents`` wrote.
-        cache: A folder for the local data sets that ``datasets`` prepares.
-        limit: Documents per task; None takes all.
+        lm: The decoder.
+        tasks: Names of our tasks and of lm-eval's own; a group counts as one task.
+        folder: Gets ``answers-<task>-<decoder>.jsonl``, a ``Sample`` a line. Answers on the way
+            there lie in ``folder/scratch`` (lm-eval's own cache).
 
     Raises:
-        UserError: A local task's family has no held-out prompt.
+        UserError: A micro task's family has no held-out prompt, data cannot be read, or a document
+            is longer than the context.
     """
-    import datasets
-    from lm_eval import evaluator
-    from lm_eval.tasks import TaskManager
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    datasets.disable_progress_bars()
-    files = [_task_file(task, documents, cache) for task in tasks]
-    # Found by their files: an index of lm-eval's 14,000 task files takes a minute to build.
-    folders = sorted({str(file.parent) for file in files})
-    manager = TaskManager(include_path=folders, include_defaults=False)
-    loaded = manager.load([str(file) for file in files])
-    for task in loaded["tasks"].values():
-        task.set_config(key="num_fewshot", value=task.get_config("num_fewshot") or 0)
-        task.set_fewshot_seed(seed=1234)
-    # `evaluate`, the part of `simple_evaluate` that evaluates: the rest of it lists the
-    # machine's packages by running pip, once a decoder. Its bar cannot be switched off.
-    with mock.patch("lm_eval.api.task.tqdm", partial(tqdm, disable=True)):
-        results = evaluator.evaluate(
-            lm=lm,
-            task_dict=loaded,
-            limit=limit,
-            bootstrap_iters=0,
-            log_samples=True,
-            apply_chat_template=True,
-            fewshot_as_multiturn=True,
-        )
-    return {task: _scores(rows, loaded["tasks"][task]) for task, rows in results["samples"].items()}
+    scores = {}
+    for task in tasks:
+        log = folder / f"answers-{task}-{lm.decoder}.jsonl"
+        if not log.is_file():
+            cache = folder / "scratch" / f"{task}-{lm.decoder}.db"
+            _write_samples(log, _evaluate(lm, task, settings, cache))
+        scores[task] = _scores(read_samples(log))
+    return scores
 
 
-def lm_eval_task_file(task: str) -> Path:
-    """The file in which lm-eval defines a task or a group, without importing lm-eval.
+def read_samples(file: Path) -> Iterator[Sample]:
+    """Reads the log of one decoder and task."""
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield Sample(**json.loads(line))
 
-    Raises:
-        UserError: There is none.
-    """
-    found = importlib.util.find_spec("lm_eval")
-    root = Path(found.origin).parent / "tasks" if found and found.origin else Path()
-    declared = re.compile(rf"^(?:task|group):\s*['\"]?{re.escape(task)}['\"]?\s*$", re.MULTILINE)
-    for folder in (root / task.split("_", maxsplit=1)[0], root):
-        for file in sorted(folder.rglob("*.yaml")):
-            if declared.search(file.read_text(encoding="utf-8", errors="ignore")):
-                return file
-    raise UserError(
-        "eval.tasks",
-        f"there is no task {task!r}",
-        f"use {', '.join(LOCAL_TASKS)} or a task of lm-eval (`lm_eval ls tasks`)",
+
+def _scores(samples: Iterator[Sample]) -> TaskScores:
+    rows = list(samples)
+    return TaskScores(
+        rows[0].metric, tuple(row.id for row in rows), tuple(row.score for row in rows)
     )
 
 
-def _task_file(task: str, documents: Mapping[str, Path], cache: Path) -> Path:
-    if task not in LOCAL_TASKS:
-        return lm_eval_task_file(task)
+def _write_samples(file: Path, samples: Sequence[Sample]) -> None:
+    """Renamed into place whole: a log that is there is complete."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as lines:
+        for sample in samples:
+            lines.write(json.dumps(asdict(sample), ensure_ascii=False, default=str) + "\n")
+        lines.flush()
+        os.fsync(lines.fileno())
+    beside.replace(file)
+
+
+def _evaluate(
+    lm: JudgeDecodingLM, task: str, settings: HarnessSettings, cache: Path
+) -> list[Sample]:
+    from lm_eval import evaluator
+
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        loaded = _load(task, settings)
+        cached = stack.enter_context(_cached(lm, cache))
+        # `evaluate`, the part of `simple_evaluate` that evaluates: the rest of it lists the
+        # machine's packages by running pip, once a decoder.
+        try:
+            results = evaluator.evaluate(
+                lm=cached,
+                task_dict=loaded,
+                limit=settings.limit,
+                bootstrap_iters=0,
+                log_samples=True,
+                system_instruction=settings.system_instruction,
+                apply_chat_template=settings.chat_template,
+                fewshot_as_multiturn=settings.multiturn and settings.chat_template,
+                confirm_run_unsafe_code=settings.allow_code,
+            )
+        except UserError as error:
+            raise UserError(f"eval.tasks: {task}", error.problem, error.remedy) from error
+    tasks = loaded["tasks"]
+    several = len(tasks) > 1
+    return [
+        sample
+        for name, rows in results["samples"].items()
+        for sample in _samples(rows, tasks[name], f"{name}/" if several else "")
+    ]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """lm-eval's bars cannot be switched off, and its hints are for its own command line."""
+    import datasets
+
+    loggers = [logging.getLogger(name) for name in ("lm_eval", "sqlitedict")]
+    levels = [logger.level for logger in loggers]
+    bars = datasets.are_progress_bars_disabled()
+    silent = partial(tqdm, disable=True)
+    with mock.patch("lm_eval.api.task.tqdm", silent), mock.patch("lm_eval.api.model.tqdm", silent):
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        datasets.disable_progress_bars()
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            if not bars:
+                datasets.enable_progress_bars()
+
+
+@contextmanager
+def _cached(lm: JudgeDecodingLM, file: Path) -> Iterator[Any]:
+    """The model behind lm-eval's own cache of answers, which is written as they come."""
+    from lm_eval.api.model import CacheHook, CachingLM
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    caching = CachingLM(lm, str(file))
+    try:
+        with closing(caching.dbdict):
+            yield caching
+    finally:
+        lm.set_cache_hook(CacheHook(None))
+
+
+def _load(task: str, settings: HarnessSettings) -> Any:
+    from lm_eval.tasks import TaskManager
+
     family = family_of(task)
-    if family not in documents:
+    if family and settings.documents is not None and family not in settings.documents:
         raise UserError(
             "eval.tasks",
             f"{task} has no held-out prompt of the family {family!r}",
             f"add a source of that family to data, or remove {task}",
         )
-    # JSON is YAML; the file only adds to the task where its documents are.
-    data = {"data_files": {"test": str(documents[family])}, "cache_dir": str(cache)}
-    filled_in = {
-        "include": str((TASK_FOLDER / f"{task}.yaml").resolve()),
-        "task": task,
-        "dataset_kwargs": data,
-    }
-    cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"{task}.yaml"
-    file.write_text(json.dumps(filled_in), encoding="utf-8")
-    return file.resolve()
+    file = task_file(task)
+    # Found by its file: an index of lm-eval's 14,000 task files takes a minute to build.
+    manager = TaskManager(
+        include_path=[str(file.parent)],
+        include_defaults=False,
+        metadata={
+            "documents": settings.documents,  # type: ignore[dict-item]
+            "data_dir": settings.data_dir,  # type: ignore[dict-item]
+        },
+    )
+    loaded = manager.load([str(file)])
+    for each in loaded["tasks"].values():
+        own = each.get_config("num_fewshot") or 0
+        # As lm-eval does: a task that has none in its file has none.
+        asked = own if settings.num_fewshot is None or own == 0 else settings.num_fewshot
+        each.set_config(key="num_fewshot", value=asked)
+        each.set_fewshot_seed(seed=settings.seed)
+    return loaded
 
 
-def _scores(samples: Sequence[Mapping[str, Any]], task: Any) -> TaskScores:
+def _samples(rows: Sequence[Mapping[str, Any]], task: Any, prefix: str) -> list[Sample]:
     """The task's first metric under its last filter: lm-eval lists the strictest filter first."""
     metric = next(iter(task.aggregation()))
-    last_filter = samples[-1]["filter"]
+    last_filter = rows[-1]["filter"]
     chosen = sorted(
-        (sample for sample in samples if sample["filter"] == last_filter),
-        key=lambda sample: int(sample["doc_id"]),
+        (row for row in rows if row["filter"] == last_filter), key=lambda row: int(row["doc_id"])
     )
-    return TaskScores(
-        metric=metric,
-        document_ids=tuple(str(s["doc"].get("id", s["doc_id"])) for s in chosen),
-        scores=tuple(float(s[metric]) for s in chosen),
-    )
+    return [
+        Sample(
+            id=prefix + _id(row),
+            prompt=str(row["arguments"][0][0]),
+            answers=[answer for answers in row["resps"] for answer in answers],
+            filtered=list(row["filtered_resps"]),
+            target=str(row["target"]),
+            metric=metric,
+            score=float(row[metric]),
+        )
+        for row in chosen
+    ]
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    names = (row["doc"].get(name) for name in _IDS)
+    return str(next((name for name in names if name not in (None, "")), row["doc_id"]))

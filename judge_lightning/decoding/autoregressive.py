@@ -12,7 +12,9 @@ from transformers import PreTrainedModel
 from judge_lightning.decoding.cached_model import input_device
 from judge_lightning.decoding.engine import Engine, make_engine
 from judge_lightning.decoding.request import (
+    PLAIN,
     EosTokens,
+    Extras,
     Request,
     distribution,
     draw,
@@ -45,6 +47,8 @@ class AutoregressiveDecoder:
         eos_token_id: EosTokens = None,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
+        *,
+        extras: Extras = PLAIN,
     ) -> DecodeOutput:
         """Answers one prompt; every token is a cycle without proposals.
 
@@ -57,6 +61,7 @@ class AutoregressiveDecoder:
             eos_token_id,
             temperature=temperature,
             generator=generator,
+            extras=extras,
         )
         with torch.inference_mode():
             self.engine.prepare_alone(self.model, request)
@@ -66,22 +71,26 @@ class AutoregressiveDecoder:
     def _decode(self, request: Request) -> Trace:
         trace = Trace()
         tokens = request.prompt.to(input_device(self.model))
+        answer = tokens.new_empty((1, request.end))
+        answer[:, : tokens.shape[1]] = tokens
         started = perf_counter()
         with self.engine.monologue(self.model, request) as monologue:
-            for _ in range(request.end - request.prompt.shape[1]):
-                logits = monologue.read(tokens)  # (1, V)
+            for n in range(request.prompt.shape[1], request.end):
+                logits = request.processed(answer[:, :n], monologue.read(tokens))  # (1, V)
                 if request.temperature > 0:
                     p = distribution(logits, request.temperature)
                     peak, tokens = p[:, :1], draw(p, request.generator).unsqueeze(0)
                 else:
                     peak, tokens = logits.max(-1, keepdim=True)
                 token = int(tokens)
+                answer[0, n] = token
                 if isnan(peak):
                     problem = f"{type(self.model).__name__} gives logits that are NaN"
                     raise nan_logits("pair", problem)
                 ended = perf_counter()
                 trace.cycles.append(Cycle([], 0, [], None, token, ended - started))
                 started = ended
-                if token in request.stops:
+                request.stream([token])
+                if token in request.stops or request.stopped_after(answer, n, 1) is not None:
                     break
         return trace

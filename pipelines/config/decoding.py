@@ -76,8 +76,30 @@ class SpeedConfig:
 class EvalConfig:
     name: str = MISSING
     tasks: list[str] = field(default_factory=list)
+    """``micro_word`` ..., ``llama3_gsm8k`` ..., or tasks and groups of lm-eval
+    (docs/evaluating.md)."""
     limit: int | None = None
+    """The first so many documents of each task; None: all."""
+    num_fewshot: int | None = None
+    """Examples in the prompt, for tasks that have any; None: as many as the task's file says."""
+    seed: int = 1234
+    """Of the choice of examples, where a task draws them."""
     confidence: float = 0.95
     """Of the intervals of differences to the target alone."""
     headline: str = MISSING
     """The prompt family whose numbers stand in the headline table."""
+    data_dir: str | None = None
+    """*(free)* A folder with the files of the public benchmarks, in place of the Hub; their
+    contents are part of the key."""
+    allow_code: bool = False
+    """*(free)* Agrees to running generated code in the sandbox, which HumanEval and MBPP need."""
+    chat_template: bool = True
+    """Render prompts as a conversation."""
+    multiturn: bool = True
+    """Examples are turns of the conversation; else they stand in its first one."""
+    system_instruction: str | None = None
+    """The system prompt."""
+    truncate: bool = False
+    """Cut documents that are longer than the context on their left, instead of refusing them."""
+    batch_size: int | None = None
+    """*(free)* Rows a forward pass for tasks that compare likelihoods; None chooses."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.draft_length import draft_length_of
+from pipelines.durable import sha256_of_file
 from pipelines.pair import load_pair_tokenizer, pair_loader
 from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import held_out_prompts, judge_folder
@@ -19,47 +20,80 @@ if TYPE_CHECKING:
     from evals.harness import TaskScores
     from judge_lightning.court.records import Prompt
 
+_MOST_DOCUMENTS = 15_000
+"""Those of MMLU, the largest."""
+_DOCUMENT_BYTES = 6_000
+
 Scores = dict[str, dict[str, "TaskScores"]]
 
 
 class Evaluate(Stage):
-    """Reads prompts, the judge and the generations; writes each task's score per decoder, and
-    the examples that the report shows.
+    """Reads prompts, the judge and the generations; writes each task's score per decoder, what
+    each decoder answered (``answers-<task>-<decoder>.jsonl``), and the examples that the report
+    shows.
 
-    What ``decode`` has already answered is not decoded again.
+    What ``decode``, or this stage before it was killed, has already answered is not decoded again.
     """
 
     name = "evaluate"
-    version = 2
+    version = 3
     reads = ("prompts", "calibrate", "certify", "decode")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
+        from evals.task_files import data_files
+
+        asked = asdict(config.eval)
+        for unused in ("name", "data_dir", "allow_code", "batch_size"):
+            del asked[unused]
+        files = data_files(config.eval.tasks, config.eval.data_dir, config.eval.num_fewshot)
         return {
-            "tasks": list(config.eval.tasks),
-            "limit": config.eval.limit,
+            **asked,
+            "data": {file.name: sha256_of_file(file) for file in files},
             "decoders": list(config.verifier.decoders),
-            "headline": config.eval.headline,
-            "confidence": config.eval.confidence,
         }
 
     def validate(self, config: RunConfig) -> None:
-        from evals.harness import check_tasks
+        from evals.task_files import check_tasks
 
-        check_tasks(config.eval.tasks)
-        if not 0 < config.eval.confidence < 1:
-            raise UserError(
-                "eval.confidence", f"{config.eval.confidence} is no confidence", "give 0.95"
-            )
+        asked = config.eval
+        for name, least in (("limit", 1), ("num_fewshot", 0)):
+            value = getattr(asked, name)
+            if value is not None and value < least:
+                raise UserError(f"eval.{name}", f"is {value}", f"give at least {least}")
+        if not 0 < asked.confidence < 1:
+            raise UserError("eval.confidence", f"{asked.confidence} is no confidence", "give 0.95")
+        check_tasks(
+            asked.tasks,
+            allow_code=asked.allow_code,
+            data_dir=asked.data_dir,
+            num_fewshot=asked.num_fewshot,
+        )
+
+    def disk_bytes(self, config: RunConfig) -> int:
+        """A document's prompt and answers take some kilobytes for each decoder."""
+        documents = (config.eval.limit or _MOST_DOCUMENTS) * len(config.eval.tasks)
+        return 32 * 2**20 + documents * len(config.verifier.decoders) * _DOCUMENT_BYTES
 
     def run(self, context: StageContext) -> None:
-        from evals.adapter import JudgeDecodingLM
-        from evals.harness import evaluate_decoder, write_documents
+        from evals.harness import HarnessSettings, evaluate_decoder
+        from evals.lm.model import JudgeDecodingLM
+        from evals.tasks.documents import write_documents
 
         config = context.config
         scratch = context.work / "scratch"
         scratch.mkdir(exist_ok=True)
         prompts = held_out_prompts(context)
-        documents = write_documents(prompts, scratch)
+        settings = HarnessSettings(
+            limit=config.eval.limit,
+            num_fewshot=config.eval.num_fewshot,
+            seed=config.eval.seed,
+            documents=write_documents(prompts, scratch),
+            data_dir=config.eval.data_dir,
+            allow_code=config.eval.allow_code,
+            chat_template=config.eval.chat_template,
+            multiturn=config.eval.multiturn,
+            system_instruction=config.eval.system_instruction,
+        )
         tokenizer = load_pair_tokenizer(config)
         load_pair = cache(pair_loader(config))
         scores: Scores = {task: {} for task in config.eval.tasks}
@@ -67,19 +101,19 @@ class Evaluate(Stage):
         for decoder in context.recorder.progress(decoders, total=len(decoders), unit="decoders"):
             lm = JudgeDecodingLM(
                 pair=load_pair,
-                decoder=decoder,
+                verifier=decoder,
                 judge=str(judge_folder(context)),
                 draft_length=draft_length_of(config.engine),
                 max_gen_toks=config.engine.max_new_tokens,
                 temperature=config.engine.temperature,
                 seed=config.seed,
+                batch_size=config.eval.batch_size,
+                truncate=config.eval.truncate,
                 tokenizer=tokenizer,
                 recorded=_recorded(context.inputs["decode"], decoder, prompts, tokenizer),
                 rules=config.verifier.rules,
             )
-            results = evaluate_decoder(
-                lm, config.eval.tasks, documents, scratch / "datasets", config.eval.limit
-            )
+            results = evaluate_decoder(lm, config.eval.tasks, settings, context.work)
             for task, row in results.items():
                 scores.setdefault(task, {})[decoder] = row
             context.recorder.metric(f"{decoder}/decoded_live", lm.decoded_live)

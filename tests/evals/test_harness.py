@@ -12,10 +12,13 @@ import pytest
 import torch
 from lm_eval.api.instance import Instance
 
-from evals.adapter import JudgeDecodingLM, cut_at
 from evals.decoders import DECODERS
 from evals.generations import Generation
-from evals.harness import LOCAL_TASKS, check_tasks, evaluate_decoder, write_documents
+from evals.harness import HarnessSettings, evaluate_decoder, read_samples
+from evals.lm.answering import cut_at
+from evals.lm.model import JudgeDecodingLM
+from evals.task_files import LOCAL_TASKS, check_tasks
+from evals.tasks.documents import write_documents
 from judge_lightning.court.checkers import check
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import Prompt
@@ -28,7 +31,7 @@ def make_lm(pair: Pair, pair_folder: Path) -> Callable[..., JudgeDecodingLM]:
     def make(decoder: str = "judge", **settings: Any) -> JudgeDecodingLM:
         judge = str(pair_folder / "judge")
         defaults = {"judge": judge, "draft_length": 4, "max_gen_toks": 12}
-        return JudgeDecodingLM(lambda: pair, decoder=decoder, **{**defaults, **settings})
+        return JudgeDecodingLM(lambda: pair, verifier=decoder, **{**defaults, **settings})
 
     return make
 
@@ -126,8 +129,8 @@ def test_a_local_task_scores_the_held_out_prompts_with_their_own_checker(
     results = evaluate_decoder(
         make_lm(recorded=recorded, max_gen_toks=40),
         ["micro_word", "micro_code"],
-        documents,
-        tmp_path / "cache",
+        HarnessSettings(documents=documents),
+        tmp_path,
     )
     for family in ("word", "code"):
         asked = [prompt for prompt in prompts if prompt.family == family]
@@ -142,12 +145,14 @@ def test_a_task_without_held_out_prompts_is_refused(
 ) -> None:
     documents = write_documents(prompts, tmp_path)
     with pytest.raises(UserError, match=r"eval\.tasks: micro_choice"):
-        evaluate_decoder(make_lm(), ["micro_choice"], documents, tmp_path)
+        evaluate_decoder(
+            make_lm(), ["micro_choice"], HarnessSettings(documents=documents), tmp_path
+        )
 
 
 def test_local_tasks_are_known_without_a_scan() -> None:
-    assert set(LOCAL_TASKS) == {"micro_word", "micro_code", "micro_choice"}
-    check_tasks(LOCAL_TASKS)
+    assert {"micro_word", "micro_code", "micro_choice", "llama3_gsm8k"} <= set(LOCAL_TASKS)
+    check_tasks(["micro_word", "llama3_gsm8k"])
 
 
 def test_an_unknown_task_is_refused() -> None:
@@ -157,4 +162,4 @@ def test_an_unknown_task_is_refused() -> None:
 
 def test_an_unknown_decoder_is_refused() -> None:
     with pytest.raises(UserError, match="there is no decoder 'greedy'"):
-        JudgeDecodingLM(unreachable_pair, decoder="greedy")
+        JudgeDecodingLM(unreachable_pair, verifier="greedy")
