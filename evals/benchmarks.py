@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,7 @@ BENCHMARKS = {
         ("prompt",),
     ),
     "arc": Benchmark("allenai/ai2_arc", "ARC-Challenge", {"test": "arc_challenge_test"}),
-    "mmlu": Benchmark(
-        "cais/mmlu", "all", {"test": "mmlu_test", "dev": "mmlu_dev"}, ("dev",)
-    ),
+    "mmlu": Benchmark("cais/mmlu", "all", {"test": "mmlu_test", "dev": "mmlu_dev"}, ("dev",)),
     "ifeval": Benchmark("google/IFEval", None, {"train": "ifeval"}),
 }
 
@@ -65,22 +63,30 @@ def split_rows(name: str, split: str, data_dir: str | None) -> list[dict[str, An
     """
     benchmark = BENCHMARKS[name]
     if data_dir is None:
-        rows: Iterator[Any] = read_hub(
-            benchmark.hub,
-            "eval.tasks",
-            subset=benchmark.subset,
-            split=split,
-            revision=None,
-            streaming=False,
-        )
-    else:
-        rows = read_files(str(local_file(name, split, data_dir)), FIELD)
+        return _hub_rows(benchmark, split)
     found = []
-    for row in rows:
+    for row in read_files(str(local_file(name, split, data_dir)), FIELD):
         if isinstance(row, Rejected):
             raise UserError(row.place, f"cannot be read ({row.reason})", "mend this line")
         found.append(dict(row.values))
     return found
+
+
+def _hub_rows(benchmark: Benchmark, split: str) -> list[dict[str, Any]]:
+    found = read_hub(
+        benchmark.hub,
+        "eval.tasks",
+        subset=benchmark.subset,
+        split=split,
+        revision=None,
+        streaming=False,
+    )
+    try:
+        rows = list(found)
+    except UserError as error:
+        remedy = f"check the network, or name a folder with the benchmark's files in {FIELD}"
+        raise UserError(error.field, error.problem, remedy) from error
+    return [dict(row.values) for row in rows]
 
 
 def local_file(name: str, split: str, data_dir: str) -> Path:

@@ -220,8 +220,8 @@ def _load(task: str, settings: HarnessSettings) -> Any:
         include_path=[str(file.parent)],
         include_defaults=False,
         metadata={
-            "documents": settings.documents,  # type: ignore[dict-item]
-            "data_dir": settings.data_dir,  # type: ignore[dict-item]
+            "documents": settings.documents,
+            "data_dir": settings.data_dir,
         },
     )
     loaded = manager.load([str(file)])

@@ -80,10 +80,10 @@ def _logprobs(model: PreTrainedModel, batch: Sequence[Continuation]) -> list[Ten
     padded = pad_sequence(rows, batch_first=True).to(model.device)
     with torch.inference_mode():
         logits = model(input_ids=padded, use_cache=False).logits
-    places = [slice(len(row) - len(new), len(row)) for row, (_, _, new) in zip(rows, batch)]
-    return [
-        torch.log_softmax(logits[i, place].float(), dim=-1) for i, place in enumerate(places)
+    places = [
+        slice(len(row) - len(new), len(row)) for row, (_, _, new) in zip(rows, batch, strict=True)
     ]
+    return [torch.log_softmax(logits[i, place].float(), dim=-1) for i, place in enumerate(places)]
 
 
 def _score(logprobs: Tensor, continuation: Sequence[int]) -> Scored:

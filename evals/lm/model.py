@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jinja2 import TemplateError
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.api.registry import register_model
@@ -23,13 +24,14 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evals.comparison import stream_seed
-from evals.decoders import DECODERS, NO_RULES, Rules, build_decoder, check_decoders
+from evals.decoders import NO_RULES, Rules, build_decoder, needing_judge
 from evals.generations import Generation, text_of
 from evals.lm.answering import Asked, asked_of, cut_at
+from evals.lm.arguments import loader, named_verifier
 from evals.lm.likelihood import Scored, score_continuations
 from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.request import longest_sequence, stop_tokens
-from judge_lightning.decoding.verifiers.registry import RuleSpec, rule_names
+from judge_lightning.decoding.verifiers.registry import RuleSpec
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
 
@@ -93,7 +95,9 @@ class JudgeDecodingLM(TemplateLM):
         rules: Rules = NO_RULES,
     ) -> None:
         super().__init__()
-        self.decoder, self.rules = _named(verifier, rules)
+        self.decoder, self.rules = named_verifier(verifier, rules)
+        if judge is None and needing_judge([self.decoder], self.rules):
+            raise UserError("judge", f"{self.decoder} was given no judge", "name a judge's folder")
         self.draft_length = as_draft_length(draft_length)
         self.engine = engine
         self.max_gen_toks = int(max_gen_toks)
@@ -103,7 +107,7 @@ class JudgeDecodingLM(TemplateLM):
         self.truncate = truncate
         self.recorded: Recorded = recorded or {}
         self.decoded_live = 0
-        self._load_pair = _loader(pair, draft, device) if isinstance(pair, str) else pair
+        self._load_pair = loader(pair, draft, device) if isinstance(pair, str) else pair
         self._judge = judge
         self._tokenizer = tokenizer
         self._renders_chats = False
@@ -152,16 +156,29 @@ class JudgeDecodingLM(TemplateLM):
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """Renders a conversation; without a template, the contents, a blank line apart."""
+        """Renders a conversation; without a template, the contents, a blank line apart.
+
+        Raises:
+            UserError: The template cannot render what the task wants.
+        """
         if self.tokenizer.chat_template is None:
             return "\n\n".join(message["content"] for message in chat_history)
         self._renders_chats = True
-        text = self.tokenizer.apply_chat_template(
-            chat_history,
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=not add_generation_prompt,
-        )
+        try:
+            text = self.tokenizer.apply_chat_template(
+                chat_history,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )
+        except (ValueError, TemplateError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            turns = ", ".join(message["role"] for message in chat_history)
+            raise UserError(
+                "eval.chat_template",
+                f"the tokenizer's chat template cannot render the turns {turns} ({reason})",
+                "leave it out: eval.chat_template=false",
+            ) from error
         return str(text)
 
     def tok_encode(
@@ -228,7 +245,9 @@ class JudgeDecodingLM(TemplateLM):
         **kwargs: Any,
     ) -> list[Scored]:
         # The last token is scored and not read.
-        whole = self._fitted([[*context, *new] for _, context, new in requests], self.max_length + 1)
+        whole = self._fitted(
+            [[*context, *new] for _, context, new in requests], self.max_length + 1
+        )
         fitted = [
             (name, ids[: -len(new)], new)
             for (name, _, new), ids in zip(requests, whole, strict=True)
@@ -282,29 +301,3 @@ class JudgeDecodingLM(TemplateLM):
             raise UserError("eval", problem, remedy)
         _LOGGER.warning("%s; they are cut on their left", problem)
         return [row[-longest:] for row in rows]
-
-
-def _named(verifier: RuleSpec, rules: Rules) -> tuple[str, Rules]:
-    """The decoder's name, and the rules with its own among them."""
-    if not isinstance(verifier, str):
-        name = "_".join(map(str, verifier)) + "_rule"
-        rules = {**rules, name: verifier}
-    else:
-        name = verifier
-        if name not in DECODERS and name not in rules and name in rule_names():
-            rules = {**rules, name: name}
-    check_decoders(["target"] if name == "target" else ["target", name], rules)
-    return name, rules
-
-
-def _loader(target: str, draft: str | None, device: str | None) -> Callable[[], Pair]:
-    # lm-eval's command line names the first GPU where nobody has named a device.
-    if device is None or (device.startswith("cuda") and not torch.cuda.is_available()):
-        device = "auto"
-
-    def load() -> Pair:
-        from judge_lightning.models.pair import load_pair
-
-        return load_pair(target, draft, device=device)
-
-    return load

@@ -24,9 +24,7 @@ _FAR = 1_000_000
 """Runs take a family's problems from number 0 on; these are far from what they train on."""
 
 
-def micro(
-    family: str, documents: Mapping[str, str] | None = None, **_: Any
-) -> dict[str, Dataset]:
+def micro(family: str, documents: Mapping[str, str] | None = None, **_: Any) -> dict[str, Dataset]:
     """A family's prompts, as the split ``test``.
 
     Args:

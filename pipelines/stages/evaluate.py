@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from evals.harness import TaskScores
     from judge_lightning.court.records import Prompt
 
-_MOST_DOCUMENTS = 15_000
-"""Those of MMLU, the largest."""
+_MOST_DOCUMENTS = {"micro": 2_000, "others": 15_000}
+"""Of a task; MMLU is the largest."""
 _DOCUMENT_BYTES = 6_000
+"""A prompt and an answer."""
 
 Scores = dict[str, dict[str, "TaskScores"]]
 
@@ -70,8 +71,10 @@ class Evaluate(Stage):
         )
 
     def disk_bytes(self, config: RunConfig) -> int:
-        """A document's prompt and answers take some kilobytes for each decoder."""
-        documents = (config.eval.limit or _MOST_DOCUMENTS) * len(config.eval.tasks)
+        from evals.task_files import family_of
+
+        kinds = ["micro" if family_of(task) else "others" for task in config.eval.tasks]
+        documents = sum(config.eval.limit or _MOST_DOCUMENTS[kind] for kind in kinds)
         return 32 * 2**20 + documents * len(config.verifier.decoders) * _DOCUMENT_BYTES
 
     def run(self, context: StageContext) -> None:

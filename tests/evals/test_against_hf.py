@@ -1,4 +1,4 @@
-"""Beside lm-eval's own ``hf`` model on the micro target: the same answers, likelihoods and scores."""
+"""Beside lm-eval's own ``hf`` model on the micro target: the same answers and likelihoods."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def test_exact_verification_answers_and_scores_as_hf_does(
 
 
 @pytest.mark.parametrize("chat", [False, True])
-def test_multiple_choice_by_likelihood_is_hfs(
-    hf: HFLM, exact: JudgeDecodingLM, chat: bool
-) -> None:
+def test_multiple_choice_by_likelihood_is_hfs(hf: HFLM, exact: JudgeDecodingLM, chat: bool) -> None:
     settings = {"apply_chat_template": chat}
     theirs = evaluated(hf, ["choice_likelihood"], PARITY_TASKS, **settings)
     ours = evaluated(exact, ["choice_likelihood"], PARITY_TASKS, **settings)
