@@ -41,14 +41,14 @@ def benchmark_of(task: str) -> str | None:
 def check_tasks(
     tasks: Sequence[str],
     *,
-    allow_code: bool = False,
+    allow_code: bool | None = False,
     data_dir: str | None = None,
     num_fewshot: int | None = None,
 ) -> None:
     """Finds out before any work what would stop an evaluation.
 
     Args:
-        allow_code: Whether generated code may run.
+        allow_code: Whether generated code may run; None where none is going to.
         data_dir: The folder with the public benchmarks' files; None: the Hub.
         num_fewshot: How many examples prompts have; None: the tasks' own numbers.
 
@@ -141,11 +141,13 @@ def _lm_eval_tasks() -> Path:
     return Path(found.origin).parent / "tasks" if found and found.origin else Path()
 
 
-def _check_code(task: str, allow_code: bool) -> None:
+def _check_code(task: str, allow_code: bool | None) -> None:
     if task not in LOCAL_TASKS:
         ours = _IN_OUR_SANDBOX.get(task.split("_", maxsplit=1)[0])
         remedy = f"use {ours}, which has one" if ours else "leave it out"
         raise UserError("eval.tasks", f"{task} runs generated code without a sandbox", remedy)
+    if allow_code is None:
+        return
     if not allow_code:
         raise UserError(
             "eval.allow_code",
