@@ -22,6 +22,7 @@ from benchmarks import (
     cycle_bound,
     drafting,
     gpu_decode,
+    harness_overhead,
     measuring,
     standin_cost,
 )
@@ -302,3 +303,12 @@ def test_annotators_are_held_against_the_oracle(tmp_path: Path) -> None:
     assert rows["oracle"]["generations_wrong"] == 0
     assert rows["rollout"]["generations_wrong"] > 0
     assert result["wrong"] == 4
+
+
+def test_the_harness_is_timed_beside_the_decoders(judge: Path, tmp_path: Path) -> None:
+    arguments = ("--judge", str(judge), "--decoders", "target", "judge")
+    result = result_of(harness_overhead.main, tmp_path / "h.json", *arguments)
+    rows = {row["decoder"]: row for row in result["results"]}
+    assert rows.keys() == {"target", "judge", "together"}
+    assert rows["together"]["answers"] == 4
+    assert rows["together"]["own"] > 0
