@@ -8,10 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import (
+    LogitsProcessorList,
+    MaxLengthCriteria,
+    PreTrainedModel,
+    StoppingCriteriaList,
+    SuppressTokensLogitsProcessor,
+)
 
 from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder
 from judge_lightning.decoding.eager import EagerEngine
+from judge_lightning.decoding.request import Extras
 from judge_lightning.errors import UserError
 from judge_lightning.heads import HeadConfig
 from judge_lightning.models.hidden_states import HiddenStateTap
@@ -250,6 +257,20 @@ def test_the_model_alone_equals_transformers_generate(llama: Models, prompt: Ten
     assert torch.equal(output.sequences, greedy(target, prompt, 30))
     assert output.trace.tokens_per_cycle == 1.0
     assert set(output.trace.fates) == {"target"}
+
+
+def test_the_model_alone_heeds_processors_and_stopping_criteria_as_generate_does(
+    llama: Models, prompt: Tensor
+) -> None:
+    target, _ = llama
+    forbidden = int(greedy(target, prompt, 1)[0, -1])
+    processors = LogitsProcessorList([SuppressTokensLogitsProcessor([forbidden])])
+    stopping = StoppingCriteriaList([MaxLengthCriteria(prompt.shape[1] + 7)])
+    expected = target.generate(
+        prompt, max_new_tokens=30, do_sample=False, eos_token_id=EOS, suppress_tokens=[forbidden]
+    )
+    output = AutoregressiveDecoder(target).generate(prompt, 30, extras=Extras(processors, stopping))
+    assert torch.equal(output.sequences, expected[:, : prompt.shape[1] + 7])
 
 
 @pytest.mark.parametrize(

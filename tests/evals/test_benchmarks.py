@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,30 @@ def test_ifeval_checks_every_instruction(
     scores, _ = evaluated("llama3_ifeval", lambda _: answer)
     assert scores.metric == "prompt_level_strict_acc"
     assert scores.scores == (score,)
+
+
+def test_a_data_set_of_the_hub_is_read_where_there_is_no_folder(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A folder of the same layout stands in for the Hub, which tests cannot reach.
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    (hub / "test.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    there = replace(BENCHMARKS["gsm8k"], hub=str(hub), subset=None)
+    monkeypatch.setitem(BENCHMARKS, "gsm8k", there)
+    lm = Scripted(pair, lambda _: "The final answer is 2")
+    results = evaluate_decoder(lm, ["llama3_gsm8k"], HarnessSettings(), tmp_path)
+    assert results["llama3_gsm8k"].scores == (1.0,)
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = replace(BENCHMARKS["gsm8k"], hub=str(tmp_path / "nowhere"), subset=None)
+    monkeypatch.setitem(BENCHMARKS, "gsm8k", there)
+    lm = Scripted(pair, lambda _: "2")
+    with pytest.raises(UserError, match=r"cannot be loaded .*files in eval\.data_dir"):
+        evaluate_decoder(lm, ["llama3_gsm8k"], HarnessSettings(), tmp_path)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
