@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from evals.lm.model import JudgeDecodingLM
 from judge_lightning.court.records import Prompt, write_records
 from judge_lightning.heads import HeadConfig, JudgeHead
 from judge_lightning.models.fingerprint import fingerprint
@@ -71,3 +73,13 @@ def prompts_folder(tmp_path: Path, prompts: list[Prompt]) -> Path:
     folder.mkdir()
     write_records(folder / "prompts.jsonl", prompts)
     return folder
+
+
+@pytest.fixture
+def make_lm(pair: Pair, pair_folder: Path) -> Callable[..., JudgeDecodingLM]:
+    def make(decoder: str = "judge", **settings: Any) -> JudgeDecodingLM:
+        judge = str(pair_folder / "judge")
+        defaults = {"judge": judge, "draft_length": 4, "max_gen_toks": 12}
+        return JudgeDecodingLM(lambda: pair, verifier=decoder, **{**defaults, **settings})
+
+    return make

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from evals.benchmarks import BENCHMARKS
 from evals.harness import HarnessSettings, Sample, TaskScores, evaluate_decoder, read_samples
@@ -22,6 +23,7 @@ from judge_lightning.models.pair import Pair
 SHARED = Path(
     os.environ.get("JUDGE_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data")
 )
+CONFIGS = Path(__file__).parents[2] / "conf" / "eval"
 HUMANEVAL = {
     "task_id": "HumanEval/0",
     "prompt": 'def double(x):\n    """Twice the number."""\n',
@@ -272,3 +274,17 @@ def test_every_benchmark_has_a_task() -> None:
     from evals.task_files import LOCAL_TASKS, benchmark_of
 
     assert {benchmark_of(task) for task in LOCAL_TASKS} - {None} == set(BENCHMARKS)
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_configuration_names_tasks_that_there_are(config: Path) -> None:
+    tasks = yaml.safe_load(config.read_text(encoding="utf-8"))["tasks"]
+    check_tasks([task for task in tasks if "ifeval" not in task], allow_code=True)
+
+
+def test_ifeval_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    nltk = pytest.importorskip("nltk")
+    pytest.importorskip("langdetect")
+    monkeypatch.setattr(nltk.data, "path", [])
+    with pytest.raises(UserError, match=r"punkt_tab.*nltk\.downloader punkt_tab"):
+        check_tasks(["llama3_ifeval"])

@@ -28,16 +28,6 @@ from judge_lightning.errors import UserError
 from judge_lightning.models.pair import Pair
 
 
-@pytest.fixture
-def make_lm(pair: Pair, pair_folder: Path) -> Callable[..., JudgeDecodingLM]:
-    def make(decoder: str = "judge", **settings: Any) -> JudgeDecodingLM:
-        judge = str(pair_folder / "judge")
-        defaults = {"judge": judge, "draft_length": 4, "max_gen_toks": 12}
-        return JudgeDecodingLM(lambda: pair, verifier=decoder, **{**defaults, **settings})
-
-    return make
-
-
 def unreachable_pair() -> Pair:
     raise AssertionError("the pair was loaded")
 
@@ -268,43 +258,6 @@ def test_the_log_holds_what_was_asked_answered_and_read_from_the_answer(
     rendered = make_lm().apply_chat_template([{"role": "system", "content": "Be brief."}])
     assert rendered.split("<|assistant|>")[0] in samples[0].prompt
     assert samples[0].answers == samples[0].filtered != [""]
-
-
-class Killed(BaseException):
-    """Stands for what ends a process."""
-
-
-@pytest.mark.parametrize("decoder", ["target", "judge"])
-def test_a_killed_evaluation_does_not_evaluate_finished_documents_again(
-    make_lm: Callable[..., JudgeDecodingLM],
-    prompts: list[Prompt],
-    tmp_path: Path,
-    decoder: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = HarnessSettings(documents=write_documents(prompts, tmp_path))
-    undisturbed = evaluate_decoder(make_lm(decoder), ["micro_word"], settings, tmp_path)
-    work = tmp_path / "killed"
-    work.mkdir()
-    lm = make_lm(decoder)
-    answer = lm._answer
-
-    def dies_at_the_fourth(*given: Any) -> list[int]:
-        if lm.decoded_live == 3:
-            raise Killed
-        token_ids: list[int] = answer(*given)
-        return token_ids
-
-    monkeypatch.setattr(lm, "_answer", dies_at_the_fourth)
-    with pytest.raises(Killed):
-        evaluate_decoder(lm, ["micro_code", "micro_word"], settings, work)
-    resumed = make_lm(decoder)
-    results = evaluate_decoder(resumed, ["micro_code", "micro_word"], settings, work)
-    assert resumed.decoded_live == 8 - 3
-    assert results["micro_word"] == undisturbed["micro_word"]
-    again = make_lm(decoder)
-    assert evaluate_decoder(again, ["micro_code", "micro_word"], settings, work) == results
-    assert again.decoded_live == 0
 
 
 def test_the_harness_own_cache_of_requests_works_with_the_model(
