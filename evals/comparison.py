@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evals.agreement import check_agreement
 from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative
 from evals.generations import Generation, ShardFiles, Timing, text_of
+from evals.side_by_side import run_side_by_side
 from judge_lightning.court.records import Prompt
 
 if TYPE_CHECKING:
     from judge_lightning.decoding.draft_length import DraftLength
+    from judge_lightning.decoding.trace import Trace
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import Pair
 
@@ -43,6 +41,7 @@ class Comparison:
         threads: Torch threads of each process on the CPU; None leaves torch's setting.
         engine: ``eager`` or ``compiled``.
         rules: Acceptance rules of more decoders, by name.
+        turns: Answers of a conversation, each of which stands in the next one's prompt.
     """
 
     load_pair: Callable[[], Pair]
@@ -55,14 +54,37 @@ class Comparison:
     threads: int | None = None
     engine: str = "eager"
     rules: Rules = field(default_factory=lambda: NO_RULES)
+    turns: int = 1
+
+
+class Portion(Protocol):
+    """What is decoded, written and resumed as a whole; picklable."""
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """What is asked, for the length of caches."""
+
+    def complete(self, decoders: Sequence[str]) -> bool:
+        """Whether all of it is written."""
+
+    def decode(self, bench: Bench) -> int:
+        """Decodes and writes it; returns how many prompts it holds."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of prompts that is decoded, written and resumed as a whole."""
+    """A run of prompts, each of which is answered by itself."""
 
     files: ShardFiles
     prompts: tuple[Prompt, ...]
+
+    def complete(self, decoders: Sequence[str]) -> bool:
+        """Whether all of it is written."""
+        return self.files.complete(decoders)
+
+    def decode(self, bench: Bench) -> int:
+        """Decodes and writes it; returns how many prompts it holds."""
+        return bench.decode_shard(self)
 
 
 def plan_shards(prompts: Sequence[Prompt], folder: Path, size: int) -> list[Shard]:
@@ -75,13 +97,13 @@ def plan_shards(prompts: Sequence[Prompt], folder: Path, size: int) -> list[Shar
 
 
 def run_comparison(
-    comparison: Comparison, shards: Sequence[Shard], devices: Sequence[str | None]
+    comparison: Comparison, shards: Sequence[Portion], devices: Sequence[str | None]
 ) -> Iterator[int]:
-    """Decodes the shards that are not complete yet; yields each finished one's prompt count.
+    """Decodes the portions that are not complete yet; yields each finished one's prompt count.
 
     Args:
         comparison: What to decode.
-        shards: From ``plan_shards``.
+        shards: From ``plan_shards``, or other portions.
         devices: One process per entry, which sees only those CUDA devices
             (``CUDA_VISIBLE_DEVICES``; None leaves them as they are). A single entry decodes
             in this process.
@@ -89,7 +111,7 @@ def run_comparison(
     Raises:
         DisagreementError: Standard speculative decoding is not what the target alone writes.
     """
-    missing = [shard for shard in shards if not shard.files.complete(comparison.decoders)]
+    missing = [shard for shard in shards if not shard.complete(comparison.decoders)]
     if not missing:
         return
     workers = min(len(devices), len(missing))
@@ -99,9 +121,9 @@ def run_comparison(
     if workers == 1:
         bench = Bench(comparison, longest)
         for shard in missing:
-            yield bench.decode_shard(shard)
+            yield shard.decode(bench)
         return
-    yield from _run_side_by_side(comparison, missing, devices[:workers], longest)
+    yield from run_side_by_side(partial(Bench, comparison, longest), missing, devices[:workers])
 
 
 class Bench:
@@ -153,7 +175,7 @@ class Bench:
         from judge_lightning.court.prompting import render_prompt
 
         ids = render_prompt(self.pair.tokenizer, prompt.text)
-        self._warm_up(ids)
+        self.warm_up(ids)
         names = self.comparison.decoders
         start = first % len(names)
         pairs = {name: self._decode(name, prompt, ids) for name in names[start:] + names[:start]}
@@ -164,15 +186,8 @@ class Bench:
 
     def _decode(self, name: str, prompt: Prompt, ids: list[int]) -> tuple[Generation, Timing]:
         from judge_lightning.court.checkers import check
-        from judge_lightning.decoding.request import stop_tokens
 
-        compiled_before = self.engine.compile_seconds
-        started = time.perf_counter()
-        new_ids, trace = self._generate(name, ids, self.comparison.max_new_tokens, prompt.id)
-        # A prompt longer than all before it may need new graphs.
-        seconds = time.perf_counter() - started - (self.engine.compile_seconds - compiled_before)
-        compiling = self.engine.compile_seconds - self._compile_seconds
-        self._compile_seconds = self.engine.compile_seconds
+        new_ids, trace, timing = self.generate(name, ids, prompt.id)
         text = text_of(self.pair.tokenizer, new_ids)
         generation = Generation(
             prompt_id=prompt.id,
@@ -180,16 +195,45 @@ class Bench:
             decoder=name,
             text=text,
             token_ids=new_ids,
-            finished=bool(new_ids) and new_ids[-1] in stop_tokens(self.pair.target, None),
+            finished=self.is_finished(new_ids),
             right=check(prompt, text),
             trace=trace.to_json() if is_speculative(name) else None,
             # Engines add in different orders: to no more digits than they share.
             shift=None if trace.shift is None else round(trace.shift.prompts, 4),
             draft_shift=None if trace.shift is None else round(trace.shift.drafts, 4),
         )
+        return generation, timing
+
+    def is_finished(self, new_ids: Sequence[int]) -> bool:
+        """Whether an answer ends by itself, not at the limit."""
+        from judge_lightning.decoding.request import stop_tokens
+
+        return bool(new_ids) and new_ids[-1] in stop_tokens(self.pair.target, None)
+
+    def generate(
+        self, name: str, ids: list[int], stream: str, temperature: float | None = None
+    ) -> tuple[list[int], Trace, Timing]:
+        """One answer of one decoder: its new tokens, its cycles, and how long it took.
+
+        Args:
+            stream: What the answer is called; the random numbers follow from it and the seed.
+            temperature: None: the comparison's.
+
+        Raises:
+            UserError: The prompt alone fills the model's positions.
+        """
+        compiled_before = self.engine.compile_seconds
+        started = time.perf_counter()
+        new_ids, trace = self._generate(
+            name, ids, self.comparison.max_new_tokens, stream, temperature
+        )
+        # A prompt longer than all before it may need new graphs.
+        seconds = time.perf_counter() - started - (self.engine.compile_seconds - compiled_before)
+        compiling = self.engine.compile_seconds - self._compile_seconds
+        self._compile_seconds = self.engine.compile_seconds
         cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
-        return generation, Timing(
-            prompt.id,
+        timing = Timing(
+            stream,
             name,
             seconds,
             len(new_ids),
@@ -197,32 +241,40 @@ class Bench:
             round(compiling, 3),
             self.comparison.engine,
         )
+        return new_ids, trace, timing
 
     def _generate(
-        self, name: str, ids: list[int], max_new_tokens: int, stream: str
-    ) -> tuple[list[int], Any]:
+        self,
+        name: str,
+        ids: list[int],
+        max_new_tokens: int,
+        stream: str,
+        temperature: float | None = None,
+    ) -> tuple[list[int], Trace]:
         import torch
 
+        temperature = self.comparison.temperature if temperature is None else temperature
         device = self.pair.target.device
         generator = None
-        if self.comparison.temperature > 0:
+        if temperature > 0:
             generator = torch.Generator(device=device)
             generator.manual_seed(stream_seed(self.comparison.seed, name, stream))
         output = self.decoders[name].generate(
             torch.tensor([ids], device=device),
             max_new_tokens=max_new_tokens,
-            temperature=self.comparison.temperature,
+            temperature=temperature,
             generator=generator,
         )
         return output.sequences[0, len(ids) :].tolist(), output.trace
 
-    def _warm_up(self, ids: list[int]) -> None:
+    def warm_up(self, ids: list[int]) -> None:
         """The first passes set up kernels, graphs and memory pools, outside of any timing."""
         from judge_lightning.court.prompting import render_prompt
 
         if not self._warm:
             lengths = [len(render_prompt(self.pair.tokenizer, p.text)) for p in self._longest]
-            self.engine.reserve(max([len(ids), *lengths]) + self.comparison.max_new_tokens)
+            answers = self.comparison.turns * self.comparison.max_new_tokens
+            self.engine.reserve(max([len(ids), *lengths]) + answers)
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True
@@ -250,68 +302,6 @@ def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _run_side_by_side(
-    comparison: Comparison,
-    shards: Sequence[Shard],
-    devices: Sequence[str | None],
-    longest: Sequence[Prompt],
-) -> Iterator[int]:
-    context = multiprocessing.get_context("spawn")
-    free_devices = context.Queue()
-    for device in devices:
-        free_devices.put(device)
-    pool = ProcessPoolExecutor(
-        max_workers=len(devices),
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(comparison, longest, free_devices),
-    )
-    try:
-        for future in as_completed([pool.submit(_decode_in_worker, shard) for shard in shards]):
-            yield future.result()
-    except BaseException:
-        _stop(pool)
-        raise
-    # Workers that leave by themselves tidy up what the compiler left behind.
-    pool.shutdown(wait=True)
-
-
-def _longest(shards: Sequence[Shard]) -> list[Prompt]:
+def _longest(shards: Sequence[Portion]) -> list[Prompt]:
     prompts = (prompt for shard in shards for prompt in shard.prompts)
     return heapq.nlargest(SIZING_PROMPTS, prompts, key=lambda prompt: len(prompt.text))
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Ends the pool without waiting for shards that nobody will use any more."""
-    processes = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
-
-
-_benches: list[Bench] = []
-"""A worker's own bench, from its start on."""
-
-
-def _start_worker(comparison: Comparison, longest: Sequence[Prompt], free_devices: Any) -> None:
-    # Ctrl-C reaches the whole process group; only the parent shall report it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    device = free_devices.get()
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
-    _benches.append(Bench(comparison, longest))
-
-
-def _end_with_parent() -> None:
-    """A parent killed outright leaves nobody to stop a worker: it watches for that itself."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _decode_in_worker(shard: Shard) -> int:
-    return _benches[0].decode_shard(shard)

@@ -59,7 +59,7 @@ class Timing:
     engine: str = ""
 
 
-R = TypeVar("R", Generation, Timing)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class ShardFiles:
         """Writes the shard's files, each beside its name first, then renamed into place."""
         rows = list(generations)
         for decoder in decoders:
-            _write(self.generations(decoder), [row for row in rows if row.decoder == decoder])
-        _write(self.timings, list(timings))
+            write_rows(self.generations(decoder), [row for row in rows if row.decoder == decoder])
+        write_rows(self.timings, list(timings))
 
     def take(self, decoders: Sequence[str], folder: Path) -> None:
         """Takes these decoders' generations and timings from the same shard in ``folder``.
@@ -99,10 +99,12 @@ class ShardFiles:
         """
         theirs = ShardFiles(folder, self.number)
         for decoder in decoders:
-            _write(self.generations(decoder), list(_read(theirs.generations(decoder), Generation)))
-        own = _read(self.timings, Timing) if self.timings.is_file() else ()
+            write_rows(
+                self.generations(decoder), list(read_rows(theirs.generations(decoder), Generation))
+            )
+        own = read_rows(self.timings, Timing) if self.timings.is_file() else ()
         kept = [row for row in own if row.decoder not in decoders]
-        _write(self.timings, [*_read(theirs.timings, Timing), *kept])
+        write_rows(self.timings, [*read_rows(theirs.timings, Timing), *kept])
 
 
 def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
@@ -113,16 +115,17 @@ def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str
 def read_generations(folder: Path, decoder: str) -> Iterator[Generation]:
     """Reads one decoder's generations of all shards, in the order of the prompts."""
     for path in sorted(folder.glob(f"generations-{decoder}-*.jsonl")):
-        yield from _read(path, Generation)
+        yield from read_rows(path, Generation)
 
 
 def read_timings(folder: Path) -> Iterator[Timing]:
     """Reads the timings of all decoders and shards."""
     for path in sorted(folder.glob(f"{TIMINGS}-*.jsonl")):
-        yield from _read(path, Timing)
+        yield from read_rows(path, Timing)
 
 
-def _write(path: Path, rows: Sequence[Generation] | Sequence[Timing]) -> None:
+def write_rows(path: Path, rows: Iterable[Any]) -> None:
+    """Writes dataclasses as JSON Lines, beside the name first and then renamed into place."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with beside.open("w", encoding="utf-8") as file:
         for row in rows:
@@ -132,7 +135,8 @@ def _write(path: Path, rows: Sequence[Generation] | Sequence[Timing]) -> None:
     beside.replace(path)
 
 
-def _read(path: Path, kind: type[R]) -> Iterator[R]:
+def read_rows(path: Path, kind: type[R]) -> Iterator[R]:
+    """Reads the dataclasses of one file that ``write_rows`` wrote."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield kind(**json.loads(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -111,6 +112,20 @@ def load_chat(
     )
     endpoint.look()
     return endpoint
+
+
+def load_kept_chat(
+    config: RunConfig, field: str, chat: ChatConfig, journal: Path, batch_size: int
+) -> Chat:
+    """As ``load_chat``, where a local model's completions are kept too, batch by batch."""
+    loaded = load_chat(config, field, chat, journal=journal, batch_size=batch_size)
+    if chat.kind == "endpoint":
+        return loaded
+    from judge_lightning.court.chat.journal import Journal
+    from judge_lightning.court.chat.kept import KeptChat
+
+    model = json.dumps([chat_settings(config, chat), config.mine.seed], sort_keys=True)
+    return KeptChat(loaded, Journal(journal), model, batch_size)
 
 
 def _chat_tokenizer(config: RunConfig, model: ModelConfig) -> Any:

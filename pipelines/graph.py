@@ -18,7 +18,7 @@ FINAL_STAGE = {
 }
 """The stage that each pipeline exists for: everything that it needs is part of the pipeline."""
 
-_WITHOUT = {"acceptance": frozenset({"decode", "speed", "evaluate", "safety"})}
+_WITHOUT = {"acceptance": frozenset({"decode", "speed", "evaluate", "mt_bench", "safety"})}
 """What a pipeline's last stage can do without, and the pipeline does."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from judge_lightning.errors import UserError
 from pipelines.authors import writing_roles
 from pipelines.config import ModelConfig, RunConfig
+from pipelines.mt_bench import answering_run, local_grader
 from pipelines.stand_in import seed_of, timed_run
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from judge_lightning.models.size import ModelSize
 
 LOADING_STAGES = frozenset(
-    {"mine", "embed", "baseline", "decode", "speed", "evaluate", "acceptance", "safety", "trials"}
+    {
+        *("mine", "embed", "baseline", "decode", "speed", "evaluate", "acceptance", "trials"),
+        *("mt_answers", "mt_bench", "safety"),
+    }
 )
 """The stages that load a model of the pair."""
 
@@ -65,6 +69,10 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
     timed = timed_run(config)
     if "speed" in stages and timed is not None:
         plans.append(_plan_decoding(timed, machine, "speed"))
+    if "mt_answers" in stages:
+        plans.append(_plan_decoding(answering_run(config), machine, "mt_answers"))
+    if "mt_bench" in stages and (grader := local_grader(config)) is not None:
+        plans.append(plan_memory(_grade(config, grader), machine))
     return plans
 
 
@@ -126,6 +134,20 @@ def _reading(stage: str, config: RunConfig, rows: int) -> Workload:
         rows=rows,
         prompt=config.launch.prompt_tokens + answer,
         logits=max(row, min(rows * row, LOGIT_BYTES)),
+    )
+
+
+def _grade(config: RunConfig, grader: ModelConfig) -> Workload:
+    """Batches of replies about two conversations of two turns each."""
+    from judge_lightning.models.memory_plan import Workload
+
+    bench = config.mt_bench
+    return Workload(
+        "mt_bench",
+        {"grader": _sized(grader)},
+        rows=bench.batch_size,
+        prompt=2 * config.launch.prompt_tokens + 4 * bench.max_new_tokens,
+        new_tokens=bench.grade_tokens,
     )
 
 

@@ -27,6 +27,7 @@ from pipelines.config.decoding import EngineConfig, EvalConfig, SpeedConfig, Ver
 from pipelines.config.gate import GateConfig
 from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
 from pipelines.config.models import ModelConfig, PairConfig
+from pipelines.config.mt_bench import MTBenchConfig
 from pipelines.config.pretraining import MicroModelConfig, PretrainConfig
 from pipelines.config.running import LaunchConfig, SweepConfig, TrackingConfig
 from pipelines.config.safety import SafetyConfig
@@ -46,6 +47,7 @@ __all__ = [
     "GateConfig",
     "JudgeConfig",
     "LaunchConfig",
+    "MTBenchConfig",
     "MicroModelConfig",
     "MineConfig",
     "ModelConfig",
@@ -93,6 +95,7 @@ class RunConfig:
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    mt_bench: MTBenchConfig = field(default_factory=MTBenchConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)

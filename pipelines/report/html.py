@@ -19,6 +19,7 @@ from pipelines.report.charts import (
     percent_ticks,
 )
 from pipelines.report.material import Material
+from pipelines.report.mt_bench import MTBenchMaterial, mt_bench_section
 from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
@@ -34,6 +35,7 @@ def render_html(
     material: Material,
     acceptance: AcceptanceMaterial | None = None,
     safety: SafetyMaterial | None = None,
+    mt_bench: MTBenchMaterial | None = None,
 ) -> str:
     """The whole page. Everything that a model or a prompt wrote is escaped."""
     rows = material.headline
@@ -43,6 +45,7 @@ def render_html(
         css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
         acceptance=acceptance_section(acceptance) if acceptance else None,
         safety=safety_section(safety) if safety else None,
+        mt_bench=mt_bench_section(mt_bench, material.identity.name_of) if mt_bench else None,
         identity=material.identity,
         prompts=rows["target"].prompts,
         proposals=material.identity.proposals,

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.decoding import (
+    decoders_reading_draft,
+    judged_decoders,
+    load_head,
+    prepare_comparison,
+    used_rules,
+)
 from pipelines.draft_length import draft_length_of, draft_length_setting
-from pipelines.judge_heads import check_growable, decodes_with_draft_states, decoding_head
-from pipelines.pair import pair_loader, pair_settings
+from pipelines.judge_heads import check_growable, decoding_head
+from pipelines.pair import pair_settings
 from pipelines.shift import record_shift
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import describe_stand_in, grow_judge, model_fingerprint, seed_of
 
 if TYPE_CHECKING:
-    from evals.comparison import Comparison
     from evals.generations import Generation
     from judge_lightning.court.records import Prompt
-
-
-_HINTS = {"eager": "", "compiled": " (its first run on a machine compiles for a minute or two)"}
 
 
 class Decode(Stage):
@@ -82,7 +84,7 @@ class Decode(Stage):
             )
         if config.engine.judge_path is not None:
             seeds = (seed_of(config.pair.target), seed_of(config.pair.draft))
-            _load_head(Path(config.engine.judge_path), *map(model_fingerprint, seeds))
+            load_head(Path(config.engine.judge_path), *map(model_fingerprint, seeds))
         check_growable(config)
         _check_mismatch_rules(config)
 
@@ -102,24 +104,11 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     ``engine_field`` is where the user has set ``engine.kind`` of the context's configuration.
     """
     from evals.comparison import plan_shards, run_comparison
-    from evals.decoders import choose_engine
-    from evals.workers import cpu_threads, visible_gpus, worker_devices
 
     config = context.config
     shards = plan_shards(prompts, context.work, config.engine.shard_size)
-    gpus = visible_gpus(config.engine.device)
-    devices = worker_devices(_workers(config), gpus)
-    reading = decoders_reading_draft(config)
-    engine = choose_engine(
-        config.engine.kind, config.engine.temperature, on_gpu=bool(gpus), reading=reading
-    )
-    if engine != config.engine.kind:
-        what = "probabilities" if _reading_probabilities(config) else "states"
-        hint = f" ({', '.join(reading)} reads the draft's {what})" if reading else ""
-        hint = hint or _HINTS[engine]
-        print(f"{engine_field}={config.engine.kind} takes {engine}{hint}", flush=True)
     judge = judge_folder(context) if judged_decoders(config) else None
-    comparison = _comparison(config, judge, cpu_threads(len(devices)), engine)
+    comparison, devices = prepare_comparison(config, judge, engine_field)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
     decoded = (
         prompt for count in run_comparison(comparison, shards, devices) for prompt in range(count)
@@ -142,31 +131,6 @@ def _answer_judged(context: StageContext, prompts: list[Prompt], shared: Path) -
     for shard in plan_shards(prompts, context.work, context.config.engine.shard_size):
         shard.files.take(others, shared)
         context.volatile.add(shard.files.timings.name)
-
-
-def judged_decoders(config: RunConfig) -> list[str]:
-    """The run's decoders that ask the judge."""
-    from evals.decoders import needing_judge
-
-    return needing_judge(config.verifier.decoders, config.verifier.rules)
-
-
-def used_rules(config: RunConfig) -> dict[str, Any]:
-    """The acceptance rules of the run's decoders that have one of their own, as configured."""
-    rules = config.verifier.rules
-    return {name: rules[name] for name in config.verifier.decoders if name in rules}
-
-
-def decoders_reading_draft(config: RunConfig) -> list[str]:
-    """The run's decoders that read the draft's states, or its probabilities when greedy too."""
-    judged = judged_decoders(config) if decodes_with_draft_states(config) else []
-    return list(dict.fromkeys([*judged, *_reading_probabilities(config)]))
-
-
-def _reading_probabilities(config: RunConfig) -> list[str]:
-    from evals.decoders import reading_draft
-
-    return reading_draft(config.verifier.decoders, config.verifier.rules)
 
 
 def _check_mismatch_rules(config: RunConfig) -> None:
@@ -246,38 +210,6 @@ def judge_folder(context: StageContext) -> Path:
     if not describe_stand_in(pair):
         return folder
     return grow_judge(folder, pair.target, context.work / "scratch" / "judge", pair.draft)
-
-
-def _comparison(config: RunConfig, judge: Path | None, threads: int, engine: str) -> Comparison:
-    from evals.comparison import Comparison
-
-    models = model_fingerprint(config.pair.target), model_fingerprint(config.pair.draft)
-    if judge is not None:
-        _load_head(judge, *models)
-    return Comparison(
-        load_pair=pair_loader(config),
-        load_head=partial(_load_head, judge, *models) if judge is not None else None,
-        decoders=tuple(config.verifier.decoders),
-        draft_length=draft_length_of(config.engine),
-        max_new_tokens=config.engine.max_new_tokens,
-        temperature=config.engine.temperature,
-        seed=config.seed,
-        threads=threads,
-        engine=engine,
-        rules=dict(config.verifier.rules),
-    )
-
-
-def _workers(config: RunConfig) -> int:
-    """A model that is sharded over all GPUs leaves none for a second process."""
-    sharded = config.pair.target.device_map is not None
-    return config.engine.workers or (1 if sharded else 0)
-
-
-def _load_head(folder: Path, target: str, draft: str) -> Any:
-    from judge_lightning.heads import JudgeHead
-
-    return JudgeHead.from_pretrained(folder, expected_target=target, expected_draft=draft)
 
 
 def judge_digest(path: str | None) -> str | None:

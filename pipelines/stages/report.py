@@ -16,6 +16,13 @@ from pipelines.stand_in import describe_stand_in, timed_run
 
 if TYPE_CHECKING:
     from pipelines.report.acceptance import AcceptanceMaterial
+    from pipelines.report.mt_bench import MTBenchMaterial
+
+_SECTIONS = (
+    *("verdict", "judge", "speed", "decode", "evaluate", "mt_bench"),
+    *("acceptance", "safety"),
+)
+"""What of the summary is logged, number by number."""
 
 
 class Report(Stage):
@@ -25,7 +32,7 @@ class Report(Stage):
     version = 4
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
-        *("decode", "speed", "evaluate", "acceptance", "safety"),
+        *("decode", "speed", "evaluate", "mt_bench", "acceptance", "safety"),
     )
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -45,6 +52,7 @@ class Report(Stage):
             "rules": used_rules(config),
             **({"acceptance": texts} if texts else {}),
             **({"gate": gate} if gate else {}),
+            **({"mt_bench": _bench_settings(config)} if config.mt_bench.grader else {}),
         }
 
     def run(self, context: StageContext) -> None:
@@ -57,8 +65,7 @@ class Report(Stage):
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")
         context.volatile.update(files)
-        sections = ("verdict", "judge", "speed", "decode", "evaluate", "acceptance", "safety")
-        for section in sections:
+        for section in _SECTIONS:
             for name, value in _numbers(section, summary.get(section)):
                 context.recorder.metric(name, value)
 
@@ -70,6 +77,7 @@ class Report(Stage):
         from pipelines.report.acceptance_page import render_acceptance_terminal
         from pipelines.report.html import render_html
         from pipelines.report.material import Identity, read_material
+        from pipelines.report.mt_bench import render_mt_bench_terminal, summarise_mt_bench
         from pipelines.report.rules import pareto_picture
         from pipelines.report.safety import (
             read_safety,
@@ -80,7 +88,8 @@ class Report(Stage):
         from pipelines.report.terminal import render_terminal
 
         settings = self.settings(context.config)
-        settings.pop("acceptance", None)
+        for section in ("acceptance", "mt_bench"):
+            settings.pop(section, None)
         gate = settings.pop("gate", None)
         length = draft_length_of(context.config.engine)
         identity = Identity(
@@ -92,13 +101,17 @@ class Report(Stage):
             }
         )
         material = read_material(identity, context.inputs, gate)
+        mt_bench = _read_mt_bench(context)
         summary = summarise(material)
         checked = context.inputs.get("safety")
         safety = None if checked is None else read_safety(checked)
         files = {
-            "report.html": render_html(material, acceptance, safety),
+            "report.html": render_html(material, acceptance, safety, mt_bench),
             "terminal.txt": render_terminal(material),
         }
+        if mt_bench is not None:
+            summary["mt_bench"] = summarise_mt_bench(mt_bench)
+            files["terminal.txt"] += render_mt_bench_terminal(mt_bench)
         if acceptance is not None:
             summary["acceptance"] = summarise_acceptance(acceptance)
             files["terminal.txt"] += render_acceptance_terminal(acceptance)
@@ -152,6 +165,20 @@ def _read_acceptance(context: StageContext) -> AcceptanceMaterial | None:
     assert settings is not None, "the stage is wanted for its texts"
     identity = AcceptanceIdentity(**{**settings, "texts": dict(settings["texts"])})
     return read_acceptance(identity, context.inputs["acceptance"])
+
+
+def _bench_settings(config: RunConfig) -> dict[str, str]:
+    bench = config.mt_bench
+    assert bench.grader is not None, "there is no MT-Bench"
+    return {"grader": bench.grader.model, "sampling": bench.sampling}
+
+
+def _read_mt_bench(context: StageContext) -> MTBenchMaterial | None:
+    if "mt_bench" not in context.inputs:
+        return None
+    from pipelines.report.mt_bench import read_mt_bench
+
+    return read_mt_bench(context.inputs["mt_bench"], **_bench_settings(context.config))
 
 
 def _numbers(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

@@ -25,6 +25,7 @@ GROUPS = (
     "speed",
     "eval",
     "safety",
+    "mt_bench",
 )
 """Groups of the configuration whose choice is told by their name."""
 

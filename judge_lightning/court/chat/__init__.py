@@ -65,13 +65,11 @@ Reply = list[Completion | Failure]
 
 
 class Chat(Protocol):
-    """Something that answers questions.
+    """Something that answers questions."""
 
-    Attributes:
-        usage: Counts of all questions so far.
-    """
-
-    usage: Usage
+    @property
+    def usage(self) -> Usage:
+        """Counts of all questions so far."""
 
     def ask(self, questions: Sequence[Question]) -> Iterator[Reply]:
         """Answers in the questions' order; a question that fails does not stop the others."""

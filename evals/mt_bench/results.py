@@ -1,0 +1,276 @@
+"""What MT-Bench comes to: mean scores, the change against the target, wins and losses.
+
+A question has two turns, which are not independent of each other: every standard error and every
+interval is over questions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evals.decoders import is_speculative
+from evals.mt_bench.answers import Answer
+from evals.mt_bench.grading import LOSS, REFERENCE_DECODER, TIE, WIN, Grade, Match
+from evals.mt_bench.questions import TURNS
+
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over ``n`` answers of ``questions`` questions; None where none was graded, and no
+    ``stderr`` of a single question."""
+
+    value: float | None
+    stderr: float | None
+    n: int
+    questions: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One decoder's mean scores: of everything, by turn and by category."""
+
+    all: Mean
+    turns: dict[str, Mean]
+    categories: dict[str, Mean]
+    ungraded: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mean over questions with its 95 % interval; None where there is no question."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    questions: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A decoder's answers against the target's.
+
+    ``identical`` are ties letter by letter, ``disagreed`` ties because the verdict depends on who
+    is shown first. ``net`` is wins minus losses as a share of all graded answers, with its interval
+    over questions.
+    """
+
+    wins: int
+    ties: int
+    losses: int
+    ungraded: int
+    identical: int
+    disagreed: int
+    net: Change
+
+
+@dataclass(frozen=True)
+class TurnCycles:
+    """What one decoder wrote in one turn. ``unfinished`` answers ended at the limit."""
+
+    answers: int
+    tokens: int
+    unfinished: int
+    cycles: int | None
+    accepted_per_cycle: float | None
+    tokens_per_cycle: float | None
+
+
+@dataclass(frozen=True)
+class Ungraded:
+    """An answer without a grade (``single``) or a verdict (``pairwise``), and why."""
+
+    grading: str
+    question: str
+    turn: int
+    decoder: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of it.
+
+    Attributes:
+        differences: Score minus the target's, question by question.
+        ungraded: What the grader owes.
+        left_out: What there was no answer to grade for, or none of the target's.
+    """
+
+    questions: int
+    cycles: dict[str, dict[str, TurnCycles]]
+    scores: dict[str, Scores] = field(default_factory=dict)
+    differences: dict[str, Change] = field(default_factory=dict)
+    matches: dict[str, Record] = field(default_factory=dict)
+    ungraded: list[Ungraded] = field(default_factory=list)
+    left_out: list[Ungraded] = field(default_factory=list)
+
+
+def summarise_grades(
+    answers: Sequence[Answer], grades: Sequence[Grade], matches: Sequence[Match]
+) -> Results:
+    """The numbers of a run; what was not asked for is left empty."""
+    decoders = list(dict.fromkeys(row.decoder for row in answers))
+    by_decoder = {name: [row for row in grades if row.decoder == name] for name in decoders}
+    problems = {(row.question, row.turn, row.decoder) for row in answers if row.problem}
+    missing = [
+        *_ungraded("single", (row for row in grades if row.score is None)),
+        *_ungraded("pairwise", (row for row in matches if row.outcome is None)),
+    ]
+    left_out = [
+        row
+        for row in missing
+        if (row.question, row.turn, row.decoder) in problems
+        or (row.grading == "pairwise" and (row.question, row.turn, REFERENCE_DECODER) in problems)
+    ]
+    alone = [name for name in decoders if name != REFERENCE_DECODER]
+    return Results(
+        questions=len({row.question for row in answers}),
+        cycles=turn_cycles(answers),
+        scores={name: _scores(rows) for name, rows in by_decoder.items()} if grades else {},
+        differences={
+            name: _difference(by_decoder[name], by_decoder[REFERENCE_DECODER])
+            for name in (alone if grades else ())
+        },
+        matches={
+            name: _record([row for row in matches if row.decoder == name])
+            for name in (alone if matches else ())
+        },
+        ungraded=[row for row in missing if row not in left_out],
+        left_out=left_out,
+    )
+
+
+def read_results(path: Path) -> Results:
+    """Reads what ``dataclasses.asdict`` gave, as JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Results).validate_json(path.read_bytes())
+
+
+def turn_cycles(answers: Sequence[Answer]) -> dict[str, dict[str, TurnCycles]]:
+    """What every decoder wrote, by decoder and turn (``"1"``, ``"2"``)."""
+    return {
+        name: {
+            str(turn): _turn_cycles(
+                [r for r in answers if (r.decoder, r.turn) == (name, turn) and not r.problem]
+            )
+            for turn in range(1, TURNS + 1)
+        }
+        for name in dict.fromkeys(row.decoder for row in answers)
+    }
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """The percentile interval of a mean, from means of resampled values (Efron 1979).
+
+    Raises:
+        ValueError: There are no values.
+    """
+    import numpy as np
+
+    if not values:
+        raise ValueError("an interval needs at least one value")
+    sample = np.asarray(values, dtype=np.float64)
+    places = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(sample[places].mean(axis=1), [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
+def _scores(grades: Sequence[Grade]) -> Scores:
+    categories = dict.fromkeys(row.category for row in grades)
+    return Scores(
+        all=_mean(grades),
+        turns={
+            str(turn): _mean([row for row in grades if row.turn == turn])
+            for turn in range(1, TURNS + 1)
+        },
+        categories={
+            name: _mean([row for row in grades if row.category == name]) for name in categories
+        },
+        ungraded=sum(row.score is None for row in grades),
+    )
+
+
+def _mean(grades: Sequence[Grade]) -> Mean:
+    graded = {(row.question, row.turn): row.score for row in grades if row.score is not None}
+    if not graded:
+        return Mean(None, None, 0, 0)
+    by_question = _by_question(graded)
+    value = math.fsum(graded.values()) / len(graded)
+    # A question weighs as many answers as it has grades.
+    residuals = [math.fsum(score - value for score in scores) for scores in by_question.values()]
+    n = len(residuals)
+    if n == 1:
+        return Mean(value, None, len(graded), n)
+    spread = math.sqrt(math.fsum(r * r for r in residuals) * n / (n - 1)) / len(graded)
+    return Mean(value, spread, len(graded), n)
+
+
+def _difference(grades: Sequence[Grade], target: Sequence[Grade]) -> Change:
+    reference = {(row.question, row.turn): row.score for row in target}
+    differences: dict[tuple[str, int], float] = {}
+    for row in grades:
+        other = reference[row.question, row.turn]
+        if row.score is not None and other is not None:
+            differences[row.question, row.turn] = row.score - other
+    return _change(differences)
+
+
+def _record(matches: Sequence[Match]) -> Record:
+    worth = {WIN: 1.0, TIE: 0.0, LOSS: -1.0}
+    decided = {
+        (row.question, row.turn): worth[row.outcome] for row in matches if row.outcome is not None
+    }
+    count: Callable[[str | None], int] = [row.outcome for row in matches].count
+    return Record(
+        wins=count(WIN),
+        ties=count(TIE),
+        losses=count(LOSS),
+        ungraded=count(None),
+        identical=sum(row.identical for row in matches),
+        disagreed=sum(row.disagreed for row in matches),
+        net=_change(decided),
+    )
+
+
+def _change(values: Mapping[tuple[str, int], float]) -> Change:
+    """The mean over questions of each one's mean over its turns."""
+    if not values:
+        return Change(None, None, None, 0)
+    means = [math.fsum(turns) / len(turns) for turns in _by_question(values).values()]
+    return Change(math.fsum(means) / len(means), *bootstrap_interval(means), len(means))
+
+
+def _by_question(values: Mapping[tuple[str, int], float]) -> dict[str, list[float]]:
+    questions: dict[str, list[float]] = {}
+    for (question, _), value in values.items():
+        questions.setdefault(question, []).append(value)
+    return questions
+
+
+def _turn_cycles(rows: Sequence[Answer]) -> TurnCycles:
+    tokens = sum(len(row.token_ids) for row in rows)
+    speculative = bool(rows) and is_speculative(rows[0].decoder)
+    traces: list[Any] = [row.trace for row in rows] if speculative else []
+    accepted = [cycle["accepted"] for trace in traces for cycle in trace["cycles"]]
+    return TurnCycles(
+        answers=len(rows),
+        tokens=tokens,
+        unfinished=sum(not row.finished for row in rows),
+        cycles=len(accepted) if speculative else None,
+        accepted_per_cycle=sum(accepted) / len(accepted) if accepted else None,
+        tokens_per_cycle=tokens / len(accepted) if accepted else None,
+    )
+
+
+def _ungraded(grading: str, rows: Iterable[Grade | Match]) -> list[Ungraded]:
+    return [Ungraded(grading, row.question, row.turn, row.decoder, row.reason) for row in rows]
