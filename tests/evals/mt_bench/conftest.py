@@ -57,7 +57,11 @@ def questions() -> list[BenchQuestion]:
 
 @pytest.fixture
 def questions_file(tmp_path: Path, questions: list[BenchQuestion]) -> Path:
-    path = tmp_path / "questions.jsonl"
+    return write_questions(tmp_path / "questions.jsonl", questions)
+
+
+def write_questions(path: Path, questions: list[BenchQuestion]) -> Path:
+    """The questions as MT-Bench's own file has them."""
     rows = [
         {
             "question_id": int(one.id),
