@@ -16,8 +16,7 @@ from evals.decoders import is_speculative
 from evals.mt_bench.answers import Answer
 from evals.mt_bench.grading import LOSS, REFERENCE_DECODER, TIE, WIN, Grade, Match
 from evals.mt_bench.questions import TURNS
-
-RESAMPLES = 10_000
+from evals.paired import PairedComparison, compare_paired
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,12 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A mean over questions with its 95 % interval; None where there is no question."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    questions: int
-
-
-@dataclass(frozen=True)
 class Record:
     """A decoder's answers against the target's.
 
     ``identical`` are ties letter by letter, ``disagreed`` ties because the verdict depends on who
-    is shown first. ``net`` is wins minus losses as a share of all graded answers, with its interval
-    over questions.
+    is shown first. ``net`` is wins minus losses of a question's graded answers, -1 to 1, on average
+    over questions; None where none was graded.
     """
 
     wins: int
@@ -66,7 +55,7 @@ class Record:
     ungraded: int
     identical: int
     disagreed: int
-    net: Change
+    net: PairedComparison | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +86,8 @@ class Results:
     """All of it.
 
     Attributes:
-        differences: Score minus the target's, question by question.
+        differences: A question's mean score minus the target's, over the turns where both have
+            one; a decoder without such a question is missing.
         ungraded: What the grader owes.
         left_out: What there was no answer to grade for, or none of the target's.
     """
@@ -105,7 +95,7 @@ class Results:
     questions: int
     cycles: dict[str, dict[str, TurnCycles]]
     scores: dict[str, Scores] = field(default_factory=dict)
-    differences: dict[str, Change] = field(default_factory=dict)
+    differences: dict[str, PairedComparison] = field(default_factory=dict)
     matches: dict[str, Record] = field(default_factory=dict)
     ungraded: list[Ungraded] = field(default_factory=list)
     left_out: list[Ungraded] = field(default_factory=list)
@@ -134,8 +124,9 @@ def summarise_grades(
         cycles=turn_cycles(answers),
         scores={name: _scores(rows) for name, rows in by_decoder.items()} if grades else {},
         differences={
-            name: _difference(by_decoder[name], by_decoder[REFERENCE_DECODER])
-            for name in (alone if grades else ())
+            name: difference
+            for name in alone
+            if (difference := _difference(by_decoder[name], by_decoder[REFERENCE_DECODER]))
         },
         matches={
             name: _record([row for row in matches if row.decoder == name])
@@ -164,25 +155,6 @@ def turn_cycles(answers: Sequence[Answer]) -> dict[str, dict[str, TurnCycles]]:
         }
         for name in dict.fromkeys(row.decoder for row in answers)
     }
-
-
-def bootstrap_interval(
-    values: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile interval of a mean, from means of resampled values (Efron 1979).
-
-    Raises:
-        ValueError: There are no values.
-    """
-    import numpy as np
-
-    if not values:
-        raise ValueError("an interval needs at least one value")
-    sample = np.asarray(values, dtype=np.float64)
-    places = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(sample[places].mean(axis=1), [tail, 1.0 - tail])
-    return float(low), float(high)
 
 
 def _scores(grades: Sequence[Grade]) -> Scores:
@@ -215,14 +187,16 @@ def _mean(grades: Sequence[Grade]) -> Mean:
     return Mean(value, spread, len(graded), n)
 
 
-def _difference(grades: Sequence[Grade], target: Sequence[Grade]) -> Change:
+def _difference(grades: Sequence[Grade], target: Sequence[Grade]) -> PairedComparison | None:
     reference = {(row.question, row.turn): row.score for row in target}
-    differences: dict[tuple[str, int], float] = {}
+    own: dict[tuple[str, int], float] = {}
+    its: dict[tuple[str, int], float] = {}
     for row in grades:
         other = reference[row.question, row.turn]
         if row.score is not None and other is not None:
-            differences[row.question, row.turn] = row.score - other
-    return _change(differences)
+            own[row.question, row.turn] = row.score
+            its[row.question, row.turn] = other
+    return compare_paired(_question_means(own), _question_means(its)) if own else None
 
 
 def _record(matches: Sequence[Match]) -> Record:
@@ -230,6 +204,7 @@ def _record(matches: Sequence[Match]) -> Record:
     decided = {
         (row.question, row.turn): worth[row.outcome] for row in matches if row.outcome is not None
     }
+    net = _question_means(decided)
     count: Callable[[str | None], int] = [row.outcome for row in matches].count
     return Record(
         wins=count(WIN),
@@ -238,16 +213,13 @@ def _record(matches: Sequence[Match]) -> Record:
         ungraded=count(None),
         identical=sum(row.identical for row in matches),
         disagreed=sum(row.disagreed for row in matches),
-        net=_change(decided),
+        net=compare_paired(net, [0.0] * len(net)) if net else None,
     )
 
 
-def _change(values: Mapping[tuple[str, int], float]) -> Change:
-    """The mean over questions of each one's mean over its turns."""
-    if not values:
-        return Change(None, None, None, 0)
-    means = [math.fsum(turns) / len(turns) for turns in _by_question(values).values()]
-    return Change(math.fsum(means) / len(means), *bootstrap_interval(means), len(means))
+def _question_means(values: Mapping[tuple[str, int], float]) -> list[float]:
+    """Each question's mean over its turns, in the questions' order."""
+    return [math.fsum(turns) / len(turns) for turns in _by_question(values).values()]
 
 
 def _by_question(values: Mapping[tuple[str, int], float]) -> dict[str, list[float]]:

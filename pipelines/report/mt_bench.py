@@ -13,7 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evals.mt_bench.results import Change, Mean, Record, Results, TurnCycles, Ungraded, read_results
+from evals.mt_bench.results import Mean, Record, Results, TurnCycles, Ungraded, read_results
+from evals.paired import PairedComparison
 from judge_lightning.court.chat import Usage
 from pipelines.durable import read_json
 from pipelines.report.cards import style_of
@@ -61,7 +62,9 @@ class MTBenchSection:
 def read_mt_bench(folder: Path, grader: str, sampling: str) -> MTBenchMaterial:
     """Reads the artifact of the stage mt_bench."""
     usage = Usage(**read_json(folder / "usage.json"))
-    return MTBenchMaterial(grader, sampling, read_results(folder / "results.json"), usage)
+    # A folder by its name alone: where on which machine it lies says nothing.
+    name = Path(grader).name if Path(grader).is_dir() else grader
+    return MTBenchMaterial(name, sampling, read_results(folder / "results.json"), usage)
 
 
 def summarise_mt_bench(material: MTBenchMaterial) -> dict[str, Any]:
@@ -117,13 +120,21 @@ def render_mt_bench_terminal(material: MTBenchMaterial) -> str:
 
 
 def _lead(material: MTBenchMaterial) -> str:
+    results = material.results
     sampled = "greedily" if material.sampling == "greedy" else "at MT-Bench's temperatures"
-    return (
-        f"{material.results.questions} questions of two turns, answered {sampled}, graded from 1"
-        f" to 10 by {material.grader}; every answer was also compared with the target's, in both"
-        " orders, and counts as better or worse only where both orders say so. ± is a standard"
-        " error, brackets a 95 % interval, both over questions. A grade is a model's opinion."
+    parts = [f"{results.questions} questions of two turns, answered {sampled}."]
+    if results.scores:
+        parts.append(f"{material.grader} gave every answer 1 to 10.")
+    if results.matches:
+        parts.append(
+            f"{material.grader} compared every answer with the target's in both orders; only what"
+            " both orders say counts as a win or a loss."
+        )
+    parts.append(
+        "± is a standard error, brackets are a 95 % interval, both over questions. A grade is a"
+        " model's opinion."
     )
+    return " ".join(parts)
 
 
 def _row(results: Results, decoder: str, name: str) -> BenchRow:
@@ -146,8 +157,8 @@ def _score(mean: Mean) -> str:
     return f"{mean.value:.2f}" + (f" ± {mean.stderr:.2f}" if mean.stderr is not None else "")
 
 
-def _change(change: Change | None, scale: float = 1.0) -> str:
-    if change is None or change.value is None or change.low is None or change.high is None:
+def _change(change: PairedComparison | None, scale: float = 1.0) -> str:
+    if change is None:
         return NONE
     digits = 2 if scale == 1.0 else 0
     value, low, high = (

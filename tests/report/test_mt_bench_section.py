@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from evals.mt_bench.results import Change, Mean, Record, Results, Scores, TurnCycles, Ungraded
+from evals.mt_bench.results import Mean, Record, Results, Scores, TurnCycles, Ungraded
+from evals.paired import PairedComparison
 from judge_lightning.court.chat import Usage
 from pipelines.report.html import render_html
 from pipelines.report.material import Material
@@ -29,8 +30,20 @@ RESULTS = Results(
     questions=2,
     cycles={"target": {"1": ALONE, "2": ALONE}, "judge": {"1": CYCLES, "2": CYCLES}},
     scores={"target": scores(7.0), "judge": scores(6.5)},
-    differences={"judge": Change(-0.5, -1.25, 0.25, 2)},
-    matches={"judge": Record(1, 2, 1, 0, 1, 1, Change(0.0, -0.5, 0.5, 2))},
+    differences={
+        "judge": PairedComparison(-0.5, 0.35, 2, -1.25, 0.25, 0.95, 1.0, 1, 0, "bootstrap")
+    },
+    matches={
+        "judge": Record(
+            1,
+            2,
+            1,
+            0,
+            1,
+            1,
+            PairedComparison(0.0, 0.35, 2, -0.5, 0.5, 0.95, 1.0, 1, 1, "bootstrap"),
+        )
+    },
     ungraded=[Ungraded("single", "81", 2, "judge", "timed out")],
     left_out=[Ungraded("pairwise", "133", 2, "judge", "longer than the context")],
 )

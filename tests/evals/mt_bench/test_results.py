@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evals.mt_bench.answers import Answer
 from evals.mt_bench.grading import Grade, Match
-from evals.mt_bench.results import bootstrap_interval, read_results, summarise_grades
+from evals.mt_bench.results import read_results, summarise_grades
 
 
 def answer(decoder: str, question: str, turn: int, problem: str = "") -> Answer:
@@ -56,9 +54,20 @@ def test_one_question_has_no_standard_error() -> None:
 
 def test_the_change_is_paired_by_turn_and_counted_by_question() -> None:
     change = summarise_grades(ANSWERS, GRADES, []).differences["judge"]
-    assert change.questions == 2
+    assert (change.n, change.turned_wrong, change.turned_right) == (2, 1, 0)
     assert change.value == (-1.0 + 0.0) / 2
-    assert (change.low, change.high) == (-1.0, 0.0)
+    assert -1.0 <= change.low <= change.value <= change.high <= 0.0
+
+
+def test_the_same_scores_everywhere_are_no_difference() -> None:
+    same = [grade("judge", row.question, row.turn, row.score) for row in GRADES[:4]]
+    change = summarise_grades(ANSWERS, [*GRADES[:4], *same], []).differences["judge"]
+    assert (change.value, change.low, change.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_decoder_without_a_grade_has_no_difference() -> None:
+    ungraded = [grade("judge", *place, None) for place in PLACES]
+    assert summarise_grades(ANSWERS, [*GRADES[:4], *ungraded], []).differences == {}
 
 
 def test_an_ungraded_answer_is_named_and_in_no_mean() -> None:
@@ -93,7 +102,20 @@ def test_a_record_counts_wins_ties_and_losses() -> None:
     record = summarise_grades(ANSWERS, [], matches).matches["judge"]
     assert (record.wins, record.ties, record.losses, record.ungraded) == (1, 1, 1, 1)
     assert (record.identical, record.disagreed) == (1, 0)
-    assert (record.net.value, record.net.low, record.net.high) == (0.0, 0.0, 0.0)
+    assert record.net is not None
+    assert (record.net.value, record.net.n) == (0.0, 2)
+
+
+def test_net_wins_are_wins_minus_losses_question_by_question() -> None:
+    matches = [match("q1", 1, "win"), match("q1", 2, "win"), match("q2", 1, "loss")]
+    net = summarise_grades(ANSWERS, [], [*matches, match("q2", 2, "tie")]).matches["judge"].net
+    assert net is not None
+    assert (net.value, net.turned_right, net.turned_wrong) == (0.25, 1, 1)
+
+
+def test_without_a_verdict_there_are_no_net_wins() -> None:
+    record = summarise_grades(ANSWERS, [], [match("q1", 1, None)]).matches["judge"]
+    assert (record.net, record.ungraded) == (None, 1)
 
 
 def test_cycles_are_told_turn_by_turn() -> None:
@@ -110,28 +132,3 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(asdict(results)))
     assert read_results(path) == results
-
-
-@given(st.lists(st.floats(-9, 9), min_size=1, max_size=20), st.floats(-5, 5))
-def test_an_interval_moves_with_the_values_and_holds_their_range(
-    values: list[float], by: float
-) -> None:
-    low, high = bootstrap_interval(values, resamples=200)
-    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
-    moved = bootstrap_interval([value + by for value in values], resamples=200)
-    assert moved == pytest.approx((low + by, high + by))
-
-
-def test_no_difference_anywhere_has_an_interval_without_width() -> None:
-    assert bootstrap_interval([0.0] * 80) == (0.0, 0.0)
-
-
-def test_an_interval_covers_as_often_as_it_says() -> None:
-    import numpy as np
-
-    draws = np.random.default_rng(7).normal(1.0, 2.0, size=(300, 80))
-    covered = [
-        low <= 1.0 <= high
-        for low, high in (bootstrap_interval(row, resamples=500) for row in draws.tolist())
-    ]
-    assert 0.91 <= sum(covered) / len(covered) <= 0.98
