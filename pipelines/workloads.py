@@ -69,7 +69,7 @@ def plan_stages(config: RunConfig, stages: Collection[str], machine: Machine) ->
     timed = timed_run(config)
     if "speed" in stages and timed is not None:
         plans.append(_plan_decoding(timed, machine, "speed"))
-    if "mt_answers" in stages:
+    if "mt_answers" in stages and config.mt_bench.grader is not None:
         plans.append(_plan_decoding(answering_run(config), machine, "mt_answers"))
     if "mt_bench" in stages and (grader := local_grader(config)) is not None:
         plans.append(plan_memory(_grade(config, grader), machine))

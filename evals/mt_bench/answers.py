@@ -97,14 +97,16 @@ class Dialogue:
         from judge_lightning.decoding.request import longest_sequence
 
         answers: list[str] = []
+        room = {one: longest_sequence(one) for one in (bench.pair.draft, bench.pair.target)}
         model = bench.pair.draft if name == "draft" else bench.pair.target
         for turn in range(1, TURNS + 1):
             ids = render_messages(bench.pair.tokenizer, messages_of(self.question, turn, answers))
-            if len(ids) >= longest_sequence(model):
+            if len(ids) >= room[model]:
                 for missing in range(turn, TURNS + 1):
                     yield self._left_out(name, missing, len(ids)), None
                 return
-            bench.warm_up(ids)
+            if len(ids) < min(room.values()):  # All decoders warm up with it.
+                bench.warm_up(ids)
             new_ids, trace, timing = bench.generate(
                 name,
                 ids,

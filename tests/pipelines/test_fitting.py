@@ -102,6 +102,17 @@ def test_the_405b_experiment_fits_the_machine_of_the_paper_in_all_stages() -> No
     ]  # fmt: skip
 
 
+def test_two_answers_of_mt_bench_and_a_local_grader_are_planned_too() -> None:
+    config = config_of(
+        "405b_judge",
+        *("launch.machine='8 x 80 GiB'", "mt_bench=local", "mt_bench.grader.model=draft"),
+    )
+    fit = fit_of(config, LOADING_STAGES, run_machine(config))
+    assert fit is not None
+    assert fit.fits
+    assert [plan.workload for plan in fit.plans][-2:] == ["mt_answers", "mt_bench"]
+
+
 def test_the_plan_of_the_405b_experiment_shows_every_gpu_and_the_verdict(call: Call) -> None:
     status, out, _ = call("+exp=405b_judge", "dry_run=true", "launch.machine='8 x 80 GiB'")
     assert status == 0
