@@ -18,6 +18,9 @@ from evals.mt_bench.grading import LOSS, REFERENCE_DECODER, TIE, WIN, Grade, Mat
 from evals.mt_bench.questions import TURNS
 from evals.paired import PairedComparison, compare_paired
 
+EQUAL = 0.5
+"""The points of a tie, and so of a decoder that is as good as the target."""
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -45,8 +48,8 @@ class Record:
     """A decoder's answers against the target's.
 
     ``identical`` are ties letter by letter, ``disagreed`` ties because the verdict depends on who
-    is shown first. ``net`` is wins minus losses of a question's graded answers, -1 to 1, on average
-    over questions; None where none was graded.
+    is shown first. ``points`` are those of a question's graded answers, 1 for a win and half of one
+    for a tie, minus the half that an equal decoder has; None where none was graded.
     """
 
     wins: int
@@ -55,7 +58,7 @@ class Record:
     ungraded: int
     identical: int
     disagreed: int
-    net: PairedComparison | None
+    points: PairedComparison | None
 
 
 @dataclass(frozen=True)
@@ -200,11 +203,11 @@ def _difference(grades: Sequence[Grade], target: Sequence[Grade]) -> PairedCompa
 
 
 def _record(matches: Sequence[Match]) -> Record:
-    worth = {WIN: 1.0, TIE: 0.0, LOSS: -1.0}
+    worth = {WIN: 1.0, TIE: EQUAL, LOSS: 0.0}
     decided = {
         (row.question, row.turn): worth[row.outcome] for row in matches if row.outcome is not None
     }
-    net = _question_means(decided)
+    points = _question_means(decided)
     count: Callable[[str | None], int] = [row.outcome for row in matches].count
     return Record(
         wins=count(WIN),
@@ -213,7 +216,7 @@ def _record(matches: Sequence[Match]) -> Record:
         ungraded=count(None),
         identical=sum(row.identical for row in matches),
         disagreed=sum(row.disagreed for row in matches),
-        net=compare_paired(net, [0.0] * len(net)) if net else None,
+        points=compare_paired(points, [EQUAL] * len(points)) if points else None,
     )
 
 

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from evals.mt_bench.results import Mean, Record, Results, TurnCycles, Ungraded, read_results
+from evals.mt_bench.results import EQUAL, Mean, Record, Results, TurnCycles, Ungraded, read_results
 from evals.paired import PairedComparison
 from judge_lightning.court.chat import Usage
 from pipelines.durable import read_json
@@ -43,7 +43,7 @@ class BenchRow:
     turns: list[str]
     change: str
     record: str
-    net: str
+    points: str
     kept: list[str]
 
 
@@ -124,11 +124,11 @@ def _lead(material: MTBenchMaterial) -> str:
     sampled = "greedily" if material.sampling == "greedy" else "at MT-Bench's temperatures"
     parts = [f"{results.questions} questions of two turns, answered {sampled}."]
     if results.scores:
-        parts.append(f"{material.grader} gave every answer 1 to 10.")
+        parts.append(f"{material.grader} graded every answer from 1 to 10.")
     if results.matches:
         parts.append(
             f"{material.grader} compared every answer with the target's in both orders; only what"
-            " both orders say counts as a win or a loss."
+            " both orders say counts as a win or a loss, and a tie is worth half a win."
         )
     parts.append(
         "± is a standard error, brackets are a 95 % interval, both over questions. A grade is a"
@@ -146,7 +146,7 @@ def _row(results: Results, decoder: str, name: str) -> BenchRow:
         turns=[_score(mean) for mean in scores.turns.values()] if scores else [NONE, NONE],
         change=_change(results.differences.get(decoder)),
         record=_wins(record),
-        net=_change(record.net if record else None, 100.0),
+        points=_points(record),
         kept=[_kept(turn) for turn in results.cycles[decoder].values()],
     )
 
@@ -157,12 +157,18 @@ def _score(mean: Mean) -> str:
     return f"{mean.value:.2f}" + (f" ± {mean.stderr:.2f}" if mean.stderr is not None else "")
 
 
-def _change(change: PairedComparison | None, scale: float = 1.0) -> str:
+def _change(change: PairedComparison | None) -> str:
     if change is None:
         return NONE
-    digits = 2 if scale == 1.0 else 0
+    return f"{change.value:+.2f} [{change.low:+.2f}, {change.high:+.2f}]"
+
+
+def _points(record: Record | None) -> str:
+    if record is None or record.points is None:
+        return NONE
+    gain = record.points
     value, low, high = (
-        f"{scale * number:+.{digits}f}" for number in (change.value, change.low, change.high)
+        f"{100 * (EQUAL + number):.0f}" for number in (gain.value, gain.low, gain.high)
     )
     return f"{value} [{low}, {high}]"
 

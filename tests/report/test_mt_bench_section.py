@@ -41,7 +41,7 @@ RESULTS = Results(
             0,
             1,
             1,
-            PairedComparison(0.0, 0.35, 2, -0.5, 0.5, 0.95, 1.0, 1, 1, "bootstrap"),
+            PairedComparison(0.0, 0.35, 2, -0.25, 0.25, 0.95, 1.0, 1, 1, "bootstrap"),
         )
     },
     ungraded=[Ungraded("single", "81", 2, "judge", "timed out")],
@@ -64,7 +64,7 @@ def test_a_row_has_score_change_record_and_what_cycles_keep(graded: MTBenchMater
         ["–", "–"],
     )
     assert judge.change == "-0.50 [-1.25, +0.25]"
-    assert (judge.record, judge.net) == ("1/2/1", "+0 [-50, +50]")
+    assert (judge.record, judge.points) == ("1/2/1", "50 [25, 75]")
     assert judge.kept == ["5.00", "5.00"]
 
 

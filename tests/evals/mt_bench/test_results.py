@@ -102,20 +102,29 @@ def test_a_record_counts_wins_ties_and_losses() -> None:
     record = summarise_grades(ANSWERS, [], matches).matches["judge"]
     assert (record.wins, record.ties, record.losses, record.ungraded) == (1, 1, 1, 1)
     assert (record.identical, record.disagreed) == (1, 0)
-    assert record.net is not None
-    assert (record.net.value, record.net.n) == (0.0, 2)
+    assert record.points is not None
+    assert (record.points.value, record.points.n) == (0.0, 2)
 
 
-def test_net_wins_are_wins_minus_losses_question_by_question() -> None:
-    matches = [match("q1", 1, "win"), match("q1", 2, "win"), match("q2", 1, "loss")]
-    net = summarise_grades(ANSWERS, [], [*matches, match("q2", 2, "tie")]).matches["judge"].net
-    assert net is not None
-    assert (net.value, net.turned_right, net.turned_wrong) == (0.25, 1, 1)
+def test_points_are_those_above_an_equal_decoders_question_by_question() -> None:
+    matches = [match("q1", 1, "win"), match("q1", 2, "tie"), match("q2", 1, "loss")]
+    results = summarise_grades(ANSWERS, [], [*matches, match("q2", 2, "loss")])
+    points = results.matches["judge"].points
+    assert points is not None
+    assert points.value == (0.25 - 0.5) / 2
+    assert (points.turned_right, points.turned_wrong) == (1, 1)
 
 
-def test_without_a_verdict_there_are_no_net_wins() -> None:
+def test_ties_alone_are_no_difference() -> None:
+    ties = [match(*place, "tie", identical=True) for place in PLACES]
+    points = summarise_grades(ANSWERS, [], ties).matches["judge"].points
+    assert points is not None
+    assert (points.value, points.low, points.high) == (0.0, 0.0, 0.0)
+
+
+def test_without_a_verdict_there_are_no_points() -> None:
     record = summarise_grades(ANSWERS, [], [match("q1", 1, None)]).matches["judge"]
-    assert (record.net, record.ungraded) == (None, 1)
+    assert (record.points, record.ungraded) == (None, 1)
 
 
 def test_cycles_are_told_turn_by_turn() -> None:
