@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
+
+from judge_lightning.parent_process import follow_parent
 
 
 def run_side_by_side(
@@ -56,21 +56,11 @@ _benches: list[Any] = []
 
 
 def _start_worker(open_bench: Callable[[], Any], free_devices: Any) -> None:
-    # Ctrl-C reaches the whole process group; only the parent shall report it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     device = free_devices.get()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     _benches.append(open_bench())
-
-
-def _end_with_parent() -> None:
-    """A parent killed outright leaves nobody to stop a worker: it watches for that itself."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _do(portion: Any) -> int:

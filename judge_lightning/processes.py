@@ -7,10 +7,7 @@ others are started for one training and end with it, or with the first one.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +19,8 @@ from typing import Any, TypeVar
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import Tensor, distributed
+
+from judge_lightning.parent_process import follow_parent
 
 T = TypeVar("T")
 _PATIENCE = timedelta(minutes=10)
@@ -121,21 +120,11 @@ def _wait_for(ready: Connection) -> None:
 def _work_beside(
     work: Callable[[Place], object], place: Place, threads: int, ready: Connection
 ) -> None:
-    # Ctrl-C reaches the whole process group; only the first process shall report it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     torch.set_num_threads(threads)
     ready.send(True)
     with place.joined():
         work(place)
-
-
-def _end_with_parent() -> None:
-    """A parent killed outright leaves nobody to stop a process: it watches for that itself."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def from_first_process(compute: Callable[[], T]) -> T:
