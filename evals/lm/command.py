@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 
 from judge_lightning.errors import UserError
 
 _FOLDER_OPTION = "--include_path"
 _HELP = {"-h", "--help"}
+_TASKS_OPTIONS = {"--tasks", "-t"}
+_PATTERN_OR_FILE = set("*?[/\\")
 _OTHER_COMMANDS = {"ls", "validate"}
 
 
@@ -22,11 +25,14 @@ def main() -> None:
     from lm_eval.__main__ import cli_evaluate
 
     import_module("evals.lm.model")  # Registers the class.
-    sys.argv[1:] = with_our_tasks(sys.argv[1:])
+    given = sys.argv[1:]
+    sys.argv[1:] = with_our_tasks(given)
     try:
+        if sys.argv[1:] != given:
+            check_named(given)
         cli_evaluate()
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -39,3 +45,20 @@ def with_our_tasks(arguments: Sequence[str]) -> list[str]:
     if evaluates and not any(argument.startswith(_FOLDER_OPTION) for argument in own):
         own += [_FOLDER_OPTION, str(TASK_FOLDER)]
     return own
+
+
+def check_named(arguments: Sequence[str]) -> None:
+    """Raises UserError for a task of ``--tasks`` that there is not, before lm-eval looks for it.
+
+    Patterns and files are left to lm-eval.
+    """
+    from evals.task_files import task_file
+
+    for place, argument in enumerate(arguments):
+        option, _, joined = argument.partition("=")
+        if option not in _TASKS_OPTIONS:
+            continue
+        following = takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :])
+        for name in ",".join([joined] if joined else following).split(","):
+            if name.strip() and not _PATTERN_OR_FILE & set(name):
+                task_file(name.strip())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evals.lm.command import with_our_tasks
+from evals.lm.command import check_named, with_our_tasks
 from evals.task_files import TASK_FOLDER
+from judge_lightning.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 OURS = ["--include_path", str(TASK_FOLDER)]
@@ -27,6 +28,20 @@ def test_our_tasks_are_found_unless_other_ones_are_named() -> None:
     assert with_our_tasks(["--include_path", "mine"]) == ["--include_path", "mine"]
     assert with_our_tasks(["ls", "tasks"]) == ["ls", "tasks"]
     assert with_our_tasks(["--help"]) == ["--help"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--tasks", "micro_wrd"], ["--tasks=gsm8k,micro_wrd"], ["-t", "gsm8k", "micro_wrd", "-v"]],
+)
+def test_a_task_that_there_is_not_is_named_with_its_nearest(arguments: list[str]) -> None:
+    with pytest.raises(UserError, match="no task 'micro_wrd'; did you mean micro_word"):
+        check_named(arguments)
+
+
+def test_patterns_files_and_known_tasks_are_left_to_lm_eval() -> None:
+    check_named(["--tasks", "mmlu_*,my/task.yaml,micro_word", "--limit", "1"])
+    check_named(["--limit", "1"])
 
 
 @pytest.mark.slow
@@ -52,4 +67,6 @@ def test_a_mistake_is_one_line_and_status_2() -> None:
         *("--tasks", "micro_choice"),
     )
     assert answer.returncode == 2
-    assert answer.stderr.splitlines()[-1].startswith("verifier.decoders: there is no decoder")
+    assert answer.stderr.splitlines()[-1].startswith(
+        "error: verifier.decoders: there is no decoder"
+    )
