@@ -29,7 +29,7 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    version = 4
+    version = 5
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate", "mt_bench", "acceptance", "safety"),
@@ -126,7 +126,7 @@ class Report(Stage):
         self, context: StageContext, acceptance: AcceptanceMaterial
     ) -> tuple[dict[str, str], dict[str, Any]]:
         """The same of a run that offers texts to its target and decodes nothing."""
-        from pipelines.manifest import Manifest
+        from pipelines.manifest import Manifest, read_lineage
         from pipelines.report.acceptance_page import (
             AcceptanceRun,
             render_acceptance_page,
@@ -136,7 +136,13 @@ class Report(Stage):
 
         pair = context.config.pair
         manifests = {stage: Manifest.read(folder) for stage, folder in context.inputs.items()}
-        run = AcceptanceRun(context.config.exp, pair.name, describe_stand_in(pair), manifests)
+        run = AcceptanceRun(
+            context.config.exp,
+            pair.name,
+            describe_stand_in(pair),
+            manifests,
+            read_lineage(manifests, context.inputs),
+        )
         files = {
             "report.html": render_acceptance_page(run, acceptance),
             "terminal.txt": render_acceptance_terminal(acceptance),
