@@ -7,6 +7,7 @@ read, not run.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def _choices(folder: Path) -> str:
             if not line.startswith("# @package"):
                 comment.append(line.lstrip("# "))
         sentence = " ".join(comment).split(". ")[0].rstrip(".:")
-        rows.append(f"| `{folder.name}={path.stem}` | {_cell(sentence)} |")
+        rows.append(f"| `{folder.name}={path.stem}` | {_cell(_linked(sentence))} |")
     return "\n".join(["| choice | |", "| --- | --- |", *rows]) if rows else ""
 
 
@@ -89,10 +90,8 @@ def _table(fields: list[griffe.Attribute]) -> str:
 
 
 def _type(field: griffe.Attribute) -> str:
-    written = str(field.annotation)
-    if name := _config_in(field):
-        return f"`{written}`".replace("|", "\\|") + f" ([fields](#{name.lower()}))"
-    return f"`{written}`".replace("|", "\\|")
+    name = _config_in(field)
+    return _code(str(field.annotation)) + (f" ([fields](#{name.lower()}))" if name else "")
 
 
 def _default(field: griffe.Attribute) -> str:
@@ -101,7 +100,7 @@ def _default(field: griffe.Attribute) -> str:
         return "*required*"
     if made := _DEFAULT_FACTORY.match(value):
         value = _EMPTY.get(made[1], made[1])
-    return "" if _DATACLASS_NAME.fullmatch(value) else f"`{_one_line(value)}`".replace("|", "\\|")
+    return "" if _DATACLASS_NAME.fullmatch(value) else _code(_one_line(value))
 
 
 def _config_in(field: griffe.Attribute) -> str:
@@ -125,8 +124,17 @@ def _nested(package: griffe.Module, class_names: list[str]) -> set[str]:
 def _text(docstring: griffe.Docstring | None) -> str:
     """A docstring as Markdown: code in single ticks, pages of the documentation as links."""
     text = docstring.value if docstring else ""
-    text = re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)
+    return _linked(re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL))
+
+
+def _linked(text: str) -> str:
+    """With the names of pages as links to them."""
     return re.sub(r"\bdocs/((\w+)\.md)\b", r"[\2](\1)", text)
+
+
+def _code(text: str) -> str:
+    """Code for a table's cell, in which a bar ends the cell even between ticks."""
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>"
 
 
 def _cell(text: str) -> str:
