@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evals.examples import AS_IT_COMES, COST, ELSEWHERE, GUARDED, Example
+from evals.example_choice import AS_IT_COMES, COST, ELSEWHERE, GUARDED
+from evals.examples import Example
 from evals.shown_tokens import ShownToken
 
 LEGEND = (
