@@ -25,6 +25,11 @@ def render_page(template: str, package: str = _PACKAGE, **values: Any) -> str:
     return str(_environment(package).get_template(template).render(values))
 
 
+def render_fragment(template: str, **values: Any) -> Markup:
+    """A part of a page from a template of this package."""
+    return Markup(_environment(_PACKAGE).get_template(template).render(values))
+
+
 def styles(*names: str) -> Markup:
     """The style sheets of that name, one after the other."""
     return Markup("".join(packaged_text(name) for name in names))
