@@ -54,7 +54,8 @@ def choose_examples(
 
     The first two of the headline family as they come; up to 40 more of it that changed, those
     that turned wrong or right before others; the one whose refused draft token the judge was
-    surest about; and of every other family the first, and the first that turned wrong.
+    surest about; and of every other family the first, the first that turned wrong and the first
+    that turned right.
     """
     home = [prompt.id for prompt in prompts if prompt.family == headline]
     chosen = dict.fromkeys(home[:2], AS_IT_COMES)
@@ -79,7 +80,8 @@ def _elsewhere(
     for family in dict.fromkeys(prompt.family for prompt in prompts if prompt.family != headline):
         ids = [prompt.id for prompt in prompts if prompt.family == family]
         yield ids[0]
-        yield from [i for i in ids if target[i].right and not judge[i].right][:1]
+        for right in (False, True):
+            yield from [i for i in ids if judge[i].right is right is not target[i].right][:1]
 
 
 def _alternating(one: Sequence[str], other: Sequence[str]) -> list[str]:
