@@ -12,12 +12,14 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.manifest import Manifest
+from pipelines.report.shown_text import visible_value
 
 _PACKAGE = "pipelines.report"
 
 
 def render_page(template: str, package: str = _PACKAGE, **values: Any) -> str:
-    """A page from a template. Everything that is no ``Markup`` is escaped.
+    """A page from a template. Everything that is no ``Markup`` is escaped, and signs in it that
+    would hide or reorder text are shown by their number.
 
     Args:
         template: A file of ``package``, which may import the templates of this one.
@@ -88,6 +90,7 @@ def _size(size: int) -> str:
 def _environment(package: str) -> Environment:
     return Environment(
         autoescape=True,
+        finalize=visible_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

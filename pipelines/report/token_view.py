@@ -25,6 +25,9 @@ from evals.token_chances import Chance
 from pipelines.report.page import render_fragment, render_page, styles
 from pipelines.report.token_text import Mark, direction, sign, token_markup, visible_text
 
+SCRIPT = "token_view.js"
+"""Of the page: panel, filters and legend."""
+
 LEGEND = (
     ("both", "kept by both rules"),
     ("judge", "kept by the judge alone: the gain"),
