@@ -30,7 +30,7 @@ from pipelines.report.page import render_fragment, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
 from pipelines.report.scripts import CHARTS, LINEAGE, page_scripts
-from pipelines.report.token_view import LEGEND, show_answer
+from pipelines.report.token_view import SCRIPT, token_view
 from pipelines.report.wording import points
 
 Section = Callable[[], Markup | None]
@@ -71,8 +71,10 @@ def render_html(
     parts = [faults.shown(title, render) for title, render in sections.items()]
     return render_page(
         "report.html.j2",
-        scripts=page_scripts(CHARTS, LINEAGE),
-        css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
+        scripts=page_scripts(CHARTS, SCRIPT, LINEAGE),
+        css=styles(
+            "report.css", "token_view.css", *(["acceptance.css"] if acceptance or safety else [])
+        ),
         identity=material.identity,
         missing=faults.lines,
         parts=[part for part in parts if part is not None],
@@ -84,11 +86,8 @@ def _token_view(material: Material) -> Markup | None:
         if not material.results:
             raise AbsentError
         return None
-    return render_fragment(
-        "token_view.html.j2",
-        answers=[show_answer(example) for example in material.examples],
-        legend=LEGEND,
-    )
+    view = token_view(material.examples, material.answers, material.identity.headline)
+    return render_fragment("token_view.html.j2", token_view=view)
 
 
 def _rules(material: Material) -> Markup | None:
