@@ -14,14 +14,11 @@ import json
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from judge_lightning.errors import UserError
 from pipelines.compare.comparison import make_comparison
 from pipelines.compare.runs import read_runs
 from pipelines.compare.terminal import print_comparison
-
-WIDTH_WITHOUT_TERMINAL = 110
+from pipelines.terminal import open_console
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,8 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
         return 0
-    width = options.width or (None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
-    print_comparison(comparison, Console(width=width, highlight=False), everything=options.all)
+    print_comparison(comparison, open_console(options.width), everything=options.all)
     return 0
 
 

@@ -18,7 +18,7 @@ from pipelines.compare.measures import Measure
 from pipelines.plan import SHORT_KEY
 from pipelines.report.quality import p_value_text
 from pipelines.report.wording import points
-from pipelines.sweep.terminal import show_value
+from pipelines.sweep.rows import show_value
 
 _LONGEST = 48
 """Characters of a setting that are shown."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evals.statistics import Estimate
 from pipelines.report.material import Material
 
-_NOISE = 1.96
+NOISE = 1.96
 """Standard errors within which a change is not told from none (95 %)."""
 
 _SMALL_COST = 0.0105
@@ -50,7 +50,7 @@ def cost(material: Material) -> Finding | None:
         f" {percent(rows['judge'].right)} instead of {percent(rows['target'].right)}"
         f" of {change.n} held-out prompts, {significance(change)}"
     )
-    lost = change.value < 0 and change.value < -_NOISE * change.stderr
+    lost = change.value < 0 and change.value < -NOISE * change.stderr
     tone = "bad" if lost else "good" if change.value > -_SMALL_COST else "even"
     return Finding("Cost", f"{points(change.value)} points", sentence, tone)
 
@@ -90,7 +90,7 @@ def verdict_sentence(material: Material) -> str:
     factor = f"{judge / exact:.1f} times as many" if exact else "more"
     if change.value == 0 and change.stderr == 0:
         quality = "and every answer stays as right or wrong as it was"
-    elif abs(change.value) <= _NOISE * change.stderr:
+    elif abs(change.value) <= NOISE * change.stderr:
         size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
         quality = f"with no measurable change in right answers ({size})"
     elif change.value < 0:
@@ -155,7 +155,7 @@ def significance(change: Estimate) -> str:
     if change.value == 0 and change.stderr == 0:
         return "none changed"
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
-    noise = abs(change.value) <= _NOISE * change.stderr
+    noise = abs(change.value) <= NOISE * change.stderr
     return f"{size}, {'within noise' if noise else 'more than noise'}"
 
 
