@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ SUMMARY = "summary.json"
 SUMMARY_SCHEMA = 1
 REPORT = "report.html"
 CONFIG = "config.yaml"
+OVERRIDES = "overrides.yaml"
 TERMINAL = "terminal.txt"
 
 
@@ -66,9 +68,15 @@ class RunFolder:
         plan: Plan,
         composed: DictConfig,
         started: datetime,
+        *,
         sweep_job: str | None = None,
+        overrides: Sequence[str] = (),
     ) -> RunFolder:
         """Makes ``<exp>/<time>/`` or ``<exp>/multirun-<time>/<job>/``; ``latest`` points to it.
+
+        Args:
+            overrides: What was typed behind ``python -m pipelines.run``; of a job of a multirun,
+                what would be typed for it alone.
 
         Raises:
             UserError: The folder cannot be written.
@@ -83,6 +91,7 @@ class RunFolder:
                 path = _new_folder(experiment / f"multirun-{time}", sweep_job)
             folder = cls(path, config, plan)
             write_text(path / CONFIG, OmegaConf.to_yaml(composed))
+            write_text(path / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
             folder._write_summary()
             point_to(root / "latest", path)
         except OSError as error:

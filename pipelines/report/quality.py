@@ -72,6 +72,11 @@ def gate_lines(material: Material) -> list[str]:
     return [f"Refused by the gate. {line}." for line in gate["refused"]]
 
 
+def p_value_text(value: float) -> str:
+    """A p-value to as many digits as mean something."""
+    return f"< {_SMALLEST_P}" if value < _SMALLEST_P else f"{value:.3f}"
+
+
 def quality_table(material: Material) -> Table:
     """Scores with standard errors, for the terminal."""
     table = Table(title="lm-eval tasks", title_justify="left", box=box.SIMPLE_HEAD)
@@ -114,7 +119,6 @@ def _confidence(material: Material) -> float:
 
 def _row(material: Material, task: str, decoder: str, found: PairedComparison) -> PairedRow:
     low, high = points(found.low), points(found.high)
-    small = found.p_value < _SMALLEST_P
     return PairedRow(
         task=task,
         decoder=decoder,
@@ -124,7 +128,7 @@ def _row(material: Material, task: str, decoder: str, found: PairedComparison) -
         interval=f"{low} to {high}",
         turned_wrong=found.turned_wrong,
         turned_right=found.turned_right,
-        p_value=f"< {_SMALLEST_P}" if small else f"{found.p_value:.3f}",
+        p_value=p_value_text(found.p_value),
         test="McNemar" if found.method == MCNEMAR else "bootstrap",
         lost=found.high < 0,
     )

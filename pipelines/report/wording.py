@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evals.statistics import Estimate
 from pipelines.report.material import Material
 
-_NOISE = 1.96
+NOISE = 1.96
 """Standard errors within which a change is not told from none (95 %)."""
 
 _SMALL_COST = 0.0105
@@ -60,7 +60,7 @@ def cost(material: Material) -> Finding | None:
         f" {percent(rows['judge'].right)} instead of {percent(rows['target'].right)}"
         f" of {change.n} held-out prompts, {significance(change)}"
     )
-    lost = change.value < 0 and change.value < -_NOISE * change.stderr
+    lost = change.value < 0 and change.value < -NOISE * change.stderr
     tone = "bad" if lost else "good" if change.value > -_SMALL_COST else "even"
     number = f"{points(change.value)} points"
     return Finding("Right answers", number, sentence, tone, "verdict.right_change", change.value)
@@ -133,7 +133,7 @@ def _quality(material: Material, change: Estimate) -> str:
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
     if change.value == 0 and change.stderr == 0:
         return f"and every answer stays as right or wrong as it was ({shares})"
-    if abs(change.value) <= _NOISE * change.stderr:
+    if abs(change.value) <= NOISE * change.stderr:
         return f"with no measurable change in right answers ({shares}, {size})"
     if change.value < 0:
         number = f"{abs(change.value) * 100:.1f}"
@@ -207,7 +207,7 @@ def significance(change: Estimate) -> str:
     if change.value == 0 and change.stderr == 0:
         return "none changed"
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
-    noise = abs(change.value) <= _NOISE * change.stderr
+    noise = abs(change.value) <= NOISE * change.stderr
     return f"{size}, {'within noise' if noise else 'more than noise'}"
 
 
