@@ -116,7 +116,10 @@ def stacked_bars(
 
 
 def place_bars(title: str, counts: Mapping[str, int], style: str, *, of: str, axis: str) -> Chart:
-    """Shares of ``of`` (a plural) by named place, in the given order."""
+    """Shares of ``of`` (a plural) by named place, in the given order.
+
+    Below a bar stands its name's first word.
+    """
     total = sum(counts.values()) or 1
     rows = [
         {"place": place, "share": count / total, "count": count} for place, count in counts.items()
@@ -136,9 +139,7 @@ def place_bars(title: str, counts: Mapping[str, int], style: str, *, of: str, ax
                 "place:N",
                 sort=None,
                 title=axis,
-                axis=alt.Axis(
-                    labelAngle=0, labelExpr="split(datum.label, ' ')[0] + ' %'", ticks=False
-                ),
+                axis=alt.Axis(labelAngle=0, labelExpr="split(datum.label, ' ')[0]", ticks=False),
             ),
             y=y.y("share"),
             tooltip=tips,

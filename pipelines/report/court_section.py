@@ -63,7 +63,7 @@ def _place_card(labelled: Mapping[str, Any]) -> list[Card]:
                 counts,
                 "target",
                 of="wrong answers",
-                axis="place in the answer",
+                axis="place in the answer, from %",
             ),
         )
     ]

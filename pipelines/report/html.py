@@ -102,7 +102,9 @@ def _quality(material: Material) -> Markup | None:
         if "evaluate" in material.manifests and material.headline:
             return None
         raise AbsentError
-    names = list(next(iter(material.results.values())))
+    known = next(iter(material.results.values()))
+    # The headline has them in the order of the configuration; the file has them by name.
+    names = [name for name in material.headline if name in known] or list(known)
     return render_fragment(
         "quality_section.html.j2",
         names=names,

@@ -6,12 +6,18 @@ the page when a run's folder takes it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from pipelines.report.page import render_fragment
 from pipelines.report.wording import in_size
+from pipelines.run_folder import OVERRIDES
 
 _START, _END = "<!-- this run -->", "<!-- /this run -->"
 """Nothing that a model wrote can look like these: it is escaped."""
@@ -35,15 +41,21 @@ class ThisRun:
     config: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, summary: Mapping[str, Any], config: str) -> ThisRun:
-        """From a run's ``summary.json``, which may be an older one."""
-        cost = summary.get("run") or {}
+    def of(cls, summary: Mapping[str, Any], config: str, command: str) -> ThisRun:
+        """From a run's ``summary.json``, which may be an older or a damaged one."""
+        cost = summary.get("run")
+        numbers = cost if isinstance(cost, Mapping) else {}
+        stages = summary.get("stages")
         return cls(
             exp=str(summary.get("exp", "")),
-            command=str(summary.get("command") or ""),
-            stages=summary.get("stages") or {},
-            seconds=cost.get("seconds"),
-            peak_memory=cost.get("peak_memory"),
+            command=command,
+            stages={
+                stage: outcome
+                for stage, outcome in (stages if isinstance(stages, Mapping) else {}).items()
+                if isinstance(outcome, Mapping)
+            },
+            seconds=numbers.get("seconds"),
+            peak_memory=numbers.get("peak_memory"),
             config=config,
         )
 
@@ -51,6 +63,17 @@ class ThisRun:
     def cached(self) -> int:
         """Stages whose artifacts were there before the run."""
         return sum(bool(outcome.get("cached")) for outcome in self.stages.values())
+
+
+def command_of(folder: Path) -> str:
+    """The command line that made the run in ``folder``; empty where it was not kept."""
+    try:
+        overrides = OmegaConf.to_container(OmegaConf.load(folder / OVERRIDES))
+    except (OSError, ValueError, YAMLError):
+        return ""
+    if not isinstance(overrides, list):
+        return ""
+    return shlex.join(["python", "-m", "pipelines.run", *map(str, overrides)])
 
 
 def put_into(page: str, run: ThisRun) -> str:

@@ -116,13 +116,11 @@ def verdict_sentence(material: Material) -> str:
     timed, change = material.speed.rows, material.change
     if not {"exact", "judge"} <= rows.keys() or "judge" not in timed or change is None:
         return f"{len(rows)} decoders on {rows['target'].prompts} held-out prompts."
-    where = f", on the stand-in {material.speed.pair}" if material.speed.apart else ""
-    kept, usual = rows["judge"].accepted_per_cycle, rows["exact"].accepted_per_cycle
+    where = f"; on the stand-in {material.speed.pair}" if material.speed.apart else ""
     return (
-        f"Judge decoding is {timed['judge'].speedup:.2f} times as fast as the target alone, where"
-        f" standard speculative decoding is {timed['exact'].speedup:.2f} times{where}: it keeps"
-        f" {kept:.1f} draft tokens a cycle instead of {usual:.1f}, {_quality(material, change)};"
-        f" {_promise(material)}."
+        f"Judge decoding is {timed['judge'].speedup:.2f} times as fast as the target alone"
+        f" (standard speculative decoding {timed['exact'].speedup:.2f} times{where}),"
+        f" {_quality(material, change)}; {_promise(material)}."
     )
 
 
@@ -132,9 +130,9 @@ def _quality(material: Material, change: Estimate) -> str:
     shares = f"{percent(rows['judge'].right)} against {percent(rows['target'].right)}"
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
     if change.value == 0 and change.stderr == 0:
-        return f"and every answer stays as right or wrong as it was ({shares})"
+        return f"and every answer stays as right or wrong as it was ({shares} right)"
     if abs(change.value) <= NOISE * change.stderr:
-        return f"with no measurable change in right answers ({shares}, {size})"
+        return f"with no measurable change in right answers ({size}: {shares})"
     if change.value < 0:
         number = f"{abs(change.value) * 100:.1f}"
         return f"and costs {number} percentage points of right answers ({shares})"
@@ -145,7 +143,7 @@ def _promise(material: Material) -> str:
     """The guarantee, in a few words."""
     certificate = material.certificate
     if certificate is None:
-        return "its threshold promises nothing"
+        return "its threshold carries no guarantee"
     what = {"mistakes": "mistakes pass", "answers": "right answers turn wrong"}[certificate.risk]
     return (
         f"at most {100 * certificate.alpha:.10g} % of {what}, with"
