@@ -15,8 +15,6 @@ _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 """Categories of characters that cannot be seen, or that move others about."""
 _SELECTORS = range(0xFE00, 0xFE10)
 """Choose a variant of the character before them."""
-_CONTROLS, _PICTURES = 0x20, 0x2400
-_DELETE, _PICTURE_OF_DELETE = 0x7F, 0x2421
 _WHITE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 _SPACES = re.compile(" *")
 
@@ -111,7 +109,4 @@ def _visible_mark(character: str) -> Markup:
 
 
 def _numbered(character: str) -> Markup:
-    number = ord(character)
-    if number < _CONTROLS:
-        return sign(chr(_PICTURES + number))
-    return sign(chr(_PICTURE_OF_DELETE) if number == _DELETE else f"U+{number:04X}")
+    return sign(f"U+{ord(character):04X}")
