@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -12,10 +13,8 @@ _JOINERS = "\u200c\u200d"
 """Words of several languages and some emoji are written with them."""
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 """Categories of characters that cannot be seen, or that move others about."""
-_DELETE = 0x7F
-_CONTROLS = 0x20
-_PICTURES = 0x2400
-_PICTURE_OF_DELETE = 0x2421
+_SELECTORS = range(0xFE00, 0xFE10)
+"""Choose a variant of the character before them."""
 _WHITE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 _SPACES = re.compile(" *")
 
@@ -50,28 +49,20 @@ class Mark:
 def token_markup(text: str) -> tuple[str, Markup]:
     """The spaces before a token's first other character, and the rest with every sign visible.
 
-    A token of nothing but white space is all sign, or there would be nothing to point at.
+    Line breaks and tabs are there as themselves, too. A token of nothing but white space, or of
+    marks that belong to the character before it, is all sign, or there would be nothing to point
+    at.
     """
+    if not text.strip():
+        return "", _joined(_visible_space(character) for character in text)
     found = _SPACES.match(text)
     spaces = found[0] if found else ""
     rest = text[len(spaces) :]
-    if rest.isspace() or not rest:
-        return "", visible_text(text, spaces=True)
-    return spaces, visible_text(rest, lines=True)
-
-
-def visible_text(text: str, *, spaces: bool = False, lines: bool = False) -> Markup:
-    """Escaped text in which control characters, marks that turn the direction of writing and the
-    like are signs.
-
-    Args:
-        spaces: Whether spaces, tabs and line breaks get a sign, too.
-        lines: The same of tabs and line breaks alone.
-    """
-    joined = text.replace("\r\n", "\n") if not (spaces or lines) else text
-    bare = not joined.strip(_JOINERS)
-    parts = (_visible(character, spaces, spaces or lines, bare) for character in joined)
-    return Markup("").join(parts)
+    if all(
+        character in _JOINERS or unicodedata.category(character)[0] == "M" for character in rest
+    ):
+        return spaces, _joined(_visible_mark(character) for character in rest)
+    return spaces, _joined(_visible(character) for character in rest)
 
 
 def sign(text: str) -> Markup:
@@ -88,15 +79,34 @@ def direction(text: str) -> str:
     return "ltr"
 
 
-def _visible(character: str, spaces: bool, lines: bool, bare: bool) -> Markup:
-    if character in "\n\t" or (character == " " and spaces):
-        kept = "" if character == " " else character
-        if not lines:
-            return Markup(kept)
-        return Markup('<i class="white">{}</i>{}').format(_WHITE[character], kept)
-    if unicodedata.category(character) not in _HIDDEN or (character in _JOINERS and not bare):
-        return escape(character)
-    number = ord(character)
-    if number < _CONTROLS:
-        return sign(chr(_PICTURES + number))
-    return sign(chr(_PICTURE_OF_DELETE) if number == _DELETE else f"U+{number:04X}")
+def _joined(parts: Iterable[Markup]) -> Markup:
+    return Markup("").join(parts)
+
+
+def _belongs_to_the_one_before(character: str) -> bool:
+    return character in _JOINERS or unicodedata.category(character).startswith("M")
+
+
+def _visible(character: str) -> Markup:
+    if character in "\n\t":
+        return _visible_space(character)
+    if unicodedata.category(character) in _HIDDEN and character not in _JOINERS:
+        return _numbered(character)
+    return escape(character)
+
+
+def _visible_space(character: str) -> Markup:
+    if character not in _WHITE:
+        return _numbered(character)
+    kept = "" if character == " " else character
+    return Markup('<i class="white">{}</i>{}').format(_WHITE[character], kept)
+
+
+def _visible_mark(character: str) -> Markup:
+    if character in _JOINERS or ord(character) in _SELECTORS:
+        return _numbered(character)
+    return escape(f"\u25cc{character}")
+
+
+def _numbered(character: str) -> Markup:
+    return sign(f"U+{ord(character):04X}")

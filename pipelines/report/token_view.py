@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 
 from markupsafe import Markup
 
@@ -23,7 +23,7 @@ from evals.examples import Example
 from evals.shown_tokens import ShownToken
 from evals.token_chances import Chance
 from pipelines.report.page import render_fragment, render_page, styles
-from pipelines.report.token_text import Mark, direction, sign, token_markup, visible_text
+from pipelines.report.token_text import Mark, direction, sign, token_markup
 
 SCRIPT = "token_view.js"
 """Of the page: panel, filters and legend."""
@@ -64,11 +64,11 @@ class CycleView:
 @dataclass(frozen=True)
 class TargetText:
     """The target's own answer, cut around the first word that judge decoding put otherwise; that
-    word is empty where both are the same."""
+    word is empty where it has no such word."""
 
-    before: Markup
-    first: Markup
-    after: Markup
+    before: str
+    first: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class AnswerView:
         return direction(self.example.text)
 
     @property
-    def prompt(self) -> Markup:
+    def prompt(self) -> str:
         return _shortened(self.example.prompt, LONGEST["prompt"])
 
     @property
@@ -120,9 +120,9 @@ class AnswerView:
         shown: list[CycleView] = []
         room = LONGEST["tokens"]
         marks = iter(self._marks())
+        proposed = chain(self.example.proposed or (), repeat(None))
         for number, tokens in enumerate(self.example.by_cycle()):
-            proposed = self.example.proposed
-            tip = _cycle_tip(number, tokens, proposed[number] if proposed else None)
+            tip = _cycle_tip(number, tokens, next(proposed))
             part = [next(marks) for _ in tokens][:room]
             room -= len(part)
             shown.append(CycleView(tip, part))
@@ -135,15 +135,14 @@ class AnswerView:
 
     @property
     def target_text(self) -> TargetText:
-        text, start = self.example.target_text, self._difference
-        if not self.example.changed:
-            return TargetText(_shortened(text, LONGEST["target"]), Markup(), Markup())
+        text, start, most = self.example.target_text, self._difference, LONGEST["target"]
+        if start >= len(text):
+            return TargetText(_shortened(text, most), "", "")
         start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
         word = next(iter(text[start:].split(maxsplit=1)), "")
-        after = text[start:].partition(word)[2] if word else text[start:]
-        return TargetText(
-            visible_text(text[:start]), visible_text(word), _shortened(after, LONGEST["target"])
-        )
+        before, _, after = text[start:].partition(word) if word else ("", "", text[start:])
+        before = text[max(0, start - most) : start] + before
+        return TargetText(before, word, _shortened(after, most))
 
     @cached_property
     def _difference(self) -> int:
@@ -329,7 +328,6 @@ def _share(probability: float) -> str:
     return "below 0.001 %" if percent < 0.001 else f"{percent:.3g} %"
 
 
-def _shortened(text: str, most: int) -> Markup:
+def _shortened(text: str, most: int) -> str:
     left = len(text) - most
-    shown = visible_text(text[:most])
-    return shown if left <= 0 else shown + f" … and {left:,} characters more"
+    return text if left <= 0 else f"{text[:most]} … and {left:,} characters more"
