@@ -36,7 +36,7 @@ _CONFIG: dict[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 12,
     },
-    "legend": {"labelColor": "#334155", "titleColor": "#334155", "labelFontSize": 12},
+    "legend": {"labelLimit": 300, "labelColor": "#334155", "titleColor": "#334155", "labelFontSize": 12},
     "title": {"anchor": "start", "color": "#0f172a", "fontSize": 13, "offset": 12},
     "header": {"labelColor": "#0f172a", "labelFontSize": 12, "title": None},
     "bar": {"color": COLOURS["judge"]},
