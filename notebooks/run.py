@@ -112,6 +112,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(ROOT)}},
+        extra_arguments=["--IPKernelApp.log_level=40"],  # Of its transport it warns at every start.
     )
     client.execute()
     return notebook

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import html
 import inspect
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pipelines.report.shown_text import visible
 
 COLOURS = {
     "correct": "#0b7a75",
@@ -36,7 +37,12 @@ _CONFIG: dict[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 12,
     },
-    "legend": {"labelLimit": 300, "labelColor": "#334155", "titleColor": "#334155", "labelFontSize": 12},
+    "legend": {
+        "labelLimit": 300,
+        "labelColor": "#334155",
+        "titleColor": "#334155",
+        "labelFontSize": 12,
+    },
     "title": {"anchor": "start", "color": "#0f172a", "fontSize": 13, "offset": 12},
     "header": {"labelColor": "#0f172a", "labelFontSize": 12, "title": None},
     "bar": {"color": COLOURS["judge"]},
@@ -83,7 +89,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def quoted(text: str) -> str:
     """What somebody wrote, for a sentence or a table: as code, in which nothing is markup."""
-    shown = _visible(text.strip()).replace("`", "'").replace("|", "\u2502")
+    shown = visible(" ".join(text.split())).replace("`", "'").replace("|", "\u2502")
     return f"`{shown}`" if shown else "*(nothing)*"
 
 
@@ -118,26 +124,16 @@ def coloured(pieces: Iterable[Piece], legend: Mapping[str, str]) -> None:
 
 
 def _piece(piece: Piece) -> str:
-    shown = html.escape(_visible(piece.text)).replace("\n", "<br>")
+    shown = html.escape(visible(piece.text)).replace("\n", "<br>")
     if piece.struck:
         shown = f"<del>{shown}</del>"
     if not piece.colour:
         return shown
     colour = COLOURS[piece.colour]
     style = f"background:{colour}22;border-bottom:2px solid {colour}"
-    note = f' title="{html.escape(_visible(piece.note))}"' if piece.note else ""
+    note = f' title="{html.escape(visible(piece.note))}"' if piece.note else ""
     return f'<span style="{style}"{note}>{shown}</span>'
 
 
 def _cell(cell: object) -> str:
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
-
-
-def _visible(text: str) -> str:
-    """Control characters and marks that turn the direction of text, as pictures of themselves."""
-    return "".join(
-        character
-        if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-        else f"\u27e8U+{ord(character):04X}\u27e9"
-        for character in text
-    )
