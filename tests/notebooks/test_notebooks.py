@@ -84,11 +84,11 @@ class TestEach:
                 for line in cell.source.replace("](../docs/", "](../").splitlines():
                     assert line in page
 
-    def test_has_a_rendered_copy_whose_pictures_are_there(self, path: Path) -> None:
+    def test_has_a_rendered_copy_that_shows_the_pictures_beside_it(self, path: Path) -> None:
         page = (RENDERED / f"{path.stem}.md").read_text(encoding="utf-8")
-        pictures = _PICTURE.findall(page)
-        assert pictures
-        assert all((RENDERED / picture).is_file() for picture in pictures)
+        files = sorted((RENDERED / f"{path.stem}_files").glob("*"))
+        there = [file.relative_to(RENDERED).as_posix() for file in files]
+        assert sorted(_PICTURE.findall(page)) == there
 
 
 def test_rendered_copies_are_small() -> None:
