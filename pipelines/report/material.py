@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evals.cycle_time import CycleSeconds, cycle_seconds
 from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
 from evals.examples import Example, read_examples
-from evals.generations import Generation, Timing, read_generations, read_timings
+from evals.generations import (
+    Generation,
+    Timing,
+    read_bounds,
+    read_generations,
+    read_timings,
+)
 from evals.paired import PairedComparison
 from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
@@ -75,6 +82,8 @@ class Speed:
         rows: Statistics per decoder, over as many headline prompts as were measured.
         engine: What ran the models; empty where an older artifact does not say.
         tokens_differ: Answers whose tokens are not the pair's own; 0 where it is the pair.
+        cycles: Where the time of a cycle goes, per speculative decoder; empty where the timings
+            have no parts.
     """
 
     pair: str
@@ -83,6 +92,7 @@ class Speed:
     rows: ByDecoder
     engine: str
     tokens_differ: int = 0
+    cycles: dict[str, CycleSeconds] = field(default_factory=dict)
 
     @property
     def prompts(self) -> int:
@@ -175,7 +185,7 @@ def read_material(
         layers=read_json(inputs["train"] / "layers.json"),
         curve=_read_rows(calibrated / "operating_curve.jsonl"),
         headline=statistics[identity.headline],
-        speed=_speed(identity, inputs, statistics[identity.headline], timings),
+        speed=_speed(identity, inputs, statistics[identity.headline], home, timings),
         families={family: rows for family, rows in statistics.items() if rows},
         change=changes[identity.headline].get("judge"),
         changes=changes,
@@ -199,20 +209,31 @@ def read_material(
 
 
 def _speed(
-    identity: Identity, inputs: Mapping[str, Path], own: ByDecoder, own_timings: list[Timing]
+    identity: Identity,
+    inputs: Mapping[str, Path],
+    own: ByDecoder,
+    own_generations: Mapping[str, list[Generation]],
+    own_timings: list[Timing],
 ) -> Speed:
-    if "speed" not in inputs or identity.speed_pair is None:
-        return Speed(identity.pair, identity.stand_in, False, own, _engines(own_timings))
-    folder = inputs["speed"]
-    generations = {name: list(read_generations(folder, name)) for name in identity.decoders}
-    timings = list(read_timings(folder))
+    apart = "speed" in inputs and identity.speed_pair is not None
+    folder = inputs["speed" if apart else "decode"]
+    timings, generations = own_timings, own_generations
+    if apart:
+        timings = list(read_timings(folder))
+        generations = {name: list(read_generations(folder, name)) for name in identity.decoders}
+    length = None if identity.adaptive else identity.draft_length
+    cycles = cycle_seconds(generations, timings, list(read_bounds(folder)), length)
+    if not apart:
+        engines = _engines(own_timings)
+        return Speed(identity.pair, identity.stand_in, False, own, engines, cycles=cycles)
     return Speed(
-        identity.speed_pair,
+        identity.speed_pair or "",
         identity.speed_stand_in or "",
         True,
         decoder_statistics(generations, timings),
         _engines(timings),
         read_json(folder / "agreement.json")["tokens_differ"],
+        cycles,
     )
 
 
