@@ -1,0 +1,155 @@
+"""The report's section on where the time of a cycle goes, against its bare forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import altair as alt
+
+from evals.cycle_time import PARTS, CycleSeconds
+from evals.decoders import HEADLINE
+from pipelines.report.charts import Axis, Chart, colour, data
+from pipelines.report.material import Material
+
+_STYLES = {"draft": "rule", "verify": "target", "judge": "judge", "overhead": "soft"}
+_MEANINGS = {
+    "draft": "draft",
+    "verify": "verify (the target's pass)",
+    "judge": "verdict (standard rule and judge)",
+    "overhead": "overhead",
+}
+_BAR_HEIGHT = 44
+
+
+@dataclass(frozen=True)
+class CycleSection:
+    """The section's sentences, its chart and the chart's key as (style, meaning)."""
+
+    lead: str
+    note: str
+    chart: Chart
+    key: list[tuple[str, str]]
+
+
+def cycle_section(material: Material) -> CycleSection | None:
+    """None where the timings have no parts."""
+    cycles = material.speed.cycles
+    if not cycles:
+        return None
+    names = {name: material.identity.name_of(name) for name in cycles}
+    return CycleSection(
+        lead=" ".join([_read_aloud(names[name], row) for name, row in _told(cycles).items()]),
+        note=_note(material),
+        chart=cycle_chart({names[name]: row for name, row in cycles.items()}),
+        key=[(_STYLES[part], _MEANINGS[part]) for part in PARTS],
+    )
+
+
+def cycle_chart(cycles: Mapping[str, CycleSeconds]) -> Chart:
+    """A stacked bar per decoder, the parts of a cycle in milliseconds, with the bound as a mark."""
+    rows = [_row(decoder, part, row) for decoder, row in cycles.items() for part in PARTS]
+    columns = {
+        "decoder": "decoder",
+        "part": "part",
+        "milliseconds": "milliseconds",
+        "share": "share",
+        "bound": "bare passes, milliseconds",
+    }
+    longest = 1000 * max(max(row.seconds, row.bound or 0.0) for row in cycles.values())
+    x = Axis("milliseconds a cycle", 0.0, longest * 1.08)
+    scale = alt.Scale(domain=list(PARTS), range=[colour(_STYLES[part]) for part in PARTS])
+    tips = [
+        alt.Tooltip("decoder:N"),
+        alt.Tooltip("part:N"),
+        alt.Tooltip("milliseconds:Q", format=".3~f"),
+        alt.Tooltip("share:Q", title="share of the cycle", format=".1%"),
+        alt.Tooltip("bound:Q", title=columns["bound"], format=".3~f"),
+    ]
+    # Above its bar, so that a name has the chart's whole width on a phone, too.
+    y = alt.Y("decoder:N", sort=None, title=None, axis=None)
+    base = alt.Chart(data()).encode(y=y)
+    bars = base.mark_bar(height=16).encode(
+        x=x.x("from"),
+        x2="to:Q",
+        color=alt.Color("part:N", scale=scale, legend=None),
+        tooltip=tips,
+    )
+    first = base.transform_filter(alt.datum.part == PARTS[0])
+    named = first.mark_text(align="left", dy=-17, color=colour("ink"), fontWeight=600).encode(
+        x=alt.value(0), text="decoder:N"
+    )
+    bounded = first.transform_filter("isValid(datum.bound)")
+    mark = bounded.mark_tick(thickness=2, size=28, color=colour("ink")).encode(
+        x=x.x("bound"), tooltip=[alt.Tooltip("bound:Q", title=columns["bound"], format=".3~f")]
+    )
+    height = _BAR_HEIGHT * len(cycles) + 12
+    drawn = alt.layer(bars, named, mark).properties(height=height)
+    title = "Milliseconds of a cycle by part: " + "; ".join(
+        f"{decoder} {1000 * row.seconds:.3g}" for decoder, row in cycles.items()
+    )
+    return Chart.of(title, drawn, rows, columns)
+
+
+def _row(decoder: str, part: str, row: CycleSeconds) -> dict[str, str | float | None]:
+    before = sum(getattr(row, earlier) for earlier in PARTS[: PARTS.index(part)])
+    seconds = getattr(row, part)
+    return {
+        "decoder": decoder,
+        "part": part,
+        "from": 1000 * before,
+        "to": 1000 * (before + seconds),
+        "milliseconds": 1000 * seconds,
+        "share": seconds / row.seconds if row.seconds else 0.0,
+        "bound": None if row.bound is None else 1000 * row.bound,
+    }
+
+
+def _told(cycles: Mapping[str, CycleSeconds]) -> dict[str, CycleSeconds]:
+    """Judge decoding, or else the first of those that were timed."""
+    name = next((name for name in reversed(HEADLINE) if name in cycles), next(iter(cycles)))
+    return {name: cycles[name]}
+
+
+def _read_aloud(name: str, row: CycleSeconds) -> str:
+    shares = {part: f"{getattr(row, part) / (row.seconds or 1):.1%}" for part in PARTS}
+    sentence = (
+        f"{name}: of a cycle's {1000 * row.seconds:.3g} ms, {shares['draft']} is drafting,"
+        f" {shares['verify']} the target's pass, {shares['judge']} the verdict and"
+        f" {shares['overhead']} overhead"
+    )
+    if row.bound is None or row.efficiency is None:
+        return f"{sentence}."
+    return (
+        f"{sentence}; its forward passes alone take {1000 * row.bound:.3g} ms, an efficiency of"
+        f" {row.efficiency:.2f}."
+    )
+
+
+def _note(material: Material) -> str:
+    timed, cycles = material.speed, material.speed.cycles
+    where = f"the stand-in {timed.pair}" if timed.apart else timed.pair
+    kind = "a stand-in, " if timed.stand_in and not timed.apart else ""
+    counts = ", ".join(
+        f"{row.cycles} of {material.identity.name_of(name)}" for name, row in cycles.items()
+    )
+    which = (
+        "all but the first of each answer"
+        if material.identity.adaptive
+        else f"those that propose all {material.identity.draft_length} tokens, but not the first of"
+        " an answer"
+    )
+    note = (
+        f"Mean cycles on {kind}{where}{f', {timed.engine} engine' if timed.engine else ''}:"
+        f" {which} ({counts}). The verdict is the standard rule's and the judge's in one; the"
+        " judge's head costs what it has more than the standard rule alone."
+    )
+    if any(row.bound is not None for row in cycles.values()):
+        note += (
+            f" The mark is the bound: {material.identity.draft_length} bare forwards of the draft"
+            " and one of the target, timed between the prompts on the same caches. On a machine"
+            " with other work both scatter."
+        )
+    elif material.identity.adaptive:
+        note += " Blocks of many lengths have no one bound."
+    return note
