@@ -38,11 +38,12 @@ def cycle_section(material: Material) -> CycleSection | None:
     if not cycles:
         return None
     names = {name: material.identity.name_of(name) for name in cycles}
+    told = next((name for name in reversed(HEADLINE) if name in cycles), next(iter(cycles)))
     return CycleSection(
-        lead=" ".join([_read_aloud(names[name], row) for name, row in _told(cycles).items()]),
+        lead=_read_aloud(names[told], cycles[told]),
         note=_note(material),
         chart=cycle_chart({names[name]: row for name, row in cycles.items()}),
-        key=[(_STYLES[part], _MEANINGS[part]) for part in PARTS],
+        key=_key(cycles),
     )
 
 
@@ -105,10 +106,10 @@ def _row(decoder: str, part: str, row: CycleSeconds) -> dict[str, str | float | 
     }
 
 
-def _told(cycles: Mapping[str, CycleSeconds]) -> dict[str, CycleSeconds]:
-    """Judge decoding, or else the first of those that were timed."""
-    name = next((name for name in reversed(HEADLINE) if name in cycles), next(iter(cycles)))
-    return {name: cycles[name]}
+def _key(cycles: Mapping[str, CycleSeconds]) -> list[tuple[str, str]]:
+    parts = [(_STYLES[part], _MEANINGS[part]) for part in PARTS]
+    bounded = any(row.bound is not None for row in cycles.values())
+    return [*parts, ("ink", "bound: the bare passes")] if bounded else parts
 
 
 def _read_aloud(name: str, row: CycleSeconds) -> str:

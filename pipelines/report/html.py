@@ -8,6 +8,7 @@ from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
 from pipelines.report.cards import BlockRow, Card, style_of
 from pipelines.report.charts import Axis, Series, histogram, line_chart
+from pipelines.report.cycle_time import cycle_section
 from pipelines.report.material import Material
 from pipelines.report.mt_bench import MTBenchMaterial, mt_bench_section
 from pipelines.report.page import provenance, render_page, styles
@@ -72,6 +73,7 @@ def render_html(
         shift_warnings=promise.shift_warnings(material),
         shift_note=promise.shift_note(material),
         cycle_cards=_histograms(material),
+        cycle_time=cycle_section(material),
         judge_cards=[_layer_curve(material), _operating_curve(material)],
         answers=[show_answer(example) for example in material.examples],
         legend=LEGEND,

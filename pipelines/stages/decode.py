@@ -110,7 +110,7 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     judge = judge_folder(context) if judged_decoders(config) else None
     comparison, devices = prepare_comparison(config, judge, engine_field)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
-    decoded = (one for count in run_comparison(comparison, shards, devices) for one in range(count))
+    decoded = run_comparison(comparison, shards, devices)
     for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
         pass
     context.volatile.update(name for shard in shards for name in shard.files.measured)
