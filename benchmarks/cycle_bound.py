@@ -17,6 +17,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from benchmarks.measuring import (
@@ -34,10 +35,12 @@ from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt
 from judge_lightning import SpeculativeDecoder
 from judge_lightning.decoding.bare import BarePasses, bare_passes
 from judge_lightning.decoding.compiled import CompiledEngine
+from judge_lightning.decoding.cycle_clock import MARKS, CycleClock
 from judge_lightning.decoding.draft_length import Pace
 from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.decoding.engine import ENGINES, Roles
 from judge_lightning.decoding.request import Request
+from judge_lightning.decoding.trace import Cycle
 from judge_lightning.errors import UserError
 from judge_lightning.models.pair import Pair
 from judge_lightning.verifiers import Exact, Judge, Verifier
@@ -102,9 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.prompts, given.new_tokens, given.draft_length = 1, 24, 4
     rows = [row for pair in given.pairs for row in measure(pair, given)]
     _print(rows, given.clock)
+    marks = marking_seconds(CLOCKS[given.clock])
+    shortest = min(row.wall for row in rows) / 1000
+    share = f"{marks / shortest:.3%} of the shortest cycle"
+    note(f"telling a cycle's parts takes the decoder {1e6 * marks:.1f} us, {share}")
     result = {
         "draft_length": given.draft_length,
         "clock": given.clock,
+        "marking_seconds": marks,
         "results": [{**asdict(row), "reached": row.reached} for row in rows],
     }
     save("cycle_bound", result, given.out)
@@ -144,6 +152,18 @@ def measure(name: str, given: Any) -> list[Efficiency]:
         _efficiency(name, engine, rule, values, probed[engine].compile_seconds)
         for (engine, rule), values in costs.items()
     ]
+
+
+def marking_seconds(clock: Clock, cycles: int = 2000) -> float:
+    """What a decoder's own marks cost it in a cycle: setting four and sharing them out."""
+    marked = [Cycle([], 0, [], None, 0) for _ in range(cycles)]
+    marks = CycleClock(torch.device("cpu"))
+    started = clock()
+    for _ in marked:
+        for _ in range(MARKS):
+            marks.mark()
+    marks.share_out(marked)
+    return (clock() - started) / cycles
 
 
 class ProbedEngine:

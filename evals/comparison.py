@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evals.agreement import check_agreement
 from evals.cycle_time import BOUND_PROMPTS, measure_bounds
-from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative
+from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative, watch_shift
 from evals.generations import Bound, Generation, ShardFiles, Timing, text_of
 from evals.side_by_side import run_side_by_side
 from evals.speed import spread_evenly
@@ -300,22 +300,6 @@ class Bench:
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True
-
-
-def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
-    """Lets the decoders whose rule reads the head's layers score what they write.
-
-    Nothing changes where the head's folder describes no data (``shift.safetensors``).
-    """
-    from judge_lightning.decoding.decoder import SpeculativeDecoder
-    from judge_lightning.shift import ShiftReference, ShiftWatch
-
-    reference = ShiftReference.load(head.folder) if head.folder is not None else None
-    if reference is None:
-        return
-    for decoder in decoders:
-        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layers == head.layers_read:
-            decoder.watch = ShiftWatch(reference)
 
 
 def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
@@ -182,6 +182,22 @@ def build_decoder(
         raise UserError("judge", "the judge decoder was given no judge", "name a judge's folder")
     verifier = make_rule(rules.get(name, name), head, f"verifier.rules.{name}")
     return SpeculativeDecoder(pair.target, pair.draft, verifier, draft_length, engine)
+
+
+def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
+    """Lets the decoders whose rule reads the head's layers score what they write.
+
+    Nothing changes where the head's folder describes no data (``shift.safetensors``).
+    """
+    from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.shift import ShiftReference, ShiftWatch
+
+    reference = ShiftReference.load(head.folder) if head.folder is not None else None
+    if reference is None:
+        return
+    for decoder in decoders:
+        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layers == head.layers_read:
+            decoder.watch = ShiftWatch(reference)
 
 
 def _check_rules(rules: Rules) -> None:
