@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -32,16 +32,16 @@ class CycleSection:
     key: list[tuple[str, str]]
 
 
-def cycle_section(material: Material) -> CycleSection | None:
-    """None where the timings have no parts."""
-    cycles = material.speed.cycles
+def cycle_section(material: Material, shown: Sequence[str]) -> CycleSection | None:
+    """The decoders that are ``shown``; None where the timings have no parts."""
+    cycles = {name: row for name, row in material.speed.cycles.items() if name in shown}
     if not cycles:
         return None
     names = {name: material.identity.name_of(name) for name in cycles}
     told = next((name for name in reversed(HEADLINE) if name in cycles), next(iter(cycles)))
     return CycleSection(
         lead=_read_aloud(names[told], cycles[told]),
-        note=_note(material),
+        note=_note(material, cycles),
         chart=cycle_chart({names[name]: row for name, row in cycles.items()}),
         key=_key(cycles),
     )
@@ -127,8 +127,8 @@ def _read_aloud(name: str, row: CycleSeconds) -> str:
     )
 
 
-def _note(material: Material) -> str:
-    timed, cycles = material.speed, material.speed.cycles
+def _note(material: Material, cycles: Mapping[str, CycleSeconds]) -> str:
+    timed = material.speed
     where = f"the stand-in {timed.pair}" if timed.apart else timed.pair
     kind = "a stand-in, " if timed.stand_in and not timed.apart else ""
     counts = ", ".join(

@@ -73,7 +73,7 @@ def render_html(
         shift_warnings=promise.shift_warnings(material),
         shift_note=promise.shift_note(material),
         cycle_cards=_histograms(material),
-        cycle_time=cycle_section(material),
+        cycle_time=cycle_section(material, _pictured(material)),
         judge_cards=[_layer_curve(material), _operating_curve(material)],
         answers=[show_answer(example) for example in material.examples],
         legend=LEGEND,

@@ -107,12 +107,19 @@ def test_a_decoders_parts_stand_side_by_side(parted: Material) -> None:
 
 
 def test_a_sentence_reads_it_aloud(parted: Material) -> None:
-    section = cycle_section(parted)
+    section = cycle_section(parted, ["exact", "judge"])
     assert section is not None
     assert section.lead == (
         "Judge decoding: of a cycle's 23 ms, 78.3% is drafting, 17.4% the target's pass, 2.2% the"
         " verdict and 2.2% overhead; its forward passes alone take 20.6 ms, an efficiency of 0.90."
     )
+
+
+def test_decoders_that_are_not_shown_have_no_bar(parted: Material) -> None:
+    section = cycle_section(parted, ["exact"])
+    assert section is not None
+    assert {row["decoder"] for row in section.chart.rows} == {"Standard speculative"}
+    assert section.lead.startswith("Standard speculative: ")
 
 
 def test_speed_that_was_measured_apart_has_its_cycles_from_there(parted_stand_in: Material) -> None:
@@ -131,14 +138,14 @@ def test_timings_without_parts_are_one_line(material: Material) -> None:
 def test_without_bare_passes_the_parts_are_shown_alone(artifacts: dict[str, Path]) -> None:
     add_parts(artifacts["decode"])
     ShardFiles(artifacts["decode"], 0).bounds.unlink()
-    section = cycle_section(read_material(IDENTITY, artifacts))
+    section = cycle_section(read_material(IDENTITY, artifacts), ["exact", "judge"])
     assert section is not None
     assert "efficiency" not in section.lead
     assert "bound" not in section.note
 
 
 def test_the_chart_is_valid_vega_lite_in_the_pages_colours(parted: Material) -> None:
-    section = cycle_section(parted)
+    section = cycle_section(parted, ["exact", "judge"])
     assert section is not None
     alt.Chart.from_dict(dict(section.chart.spec)).to_dict(validate=True)
     assert "var(" not in json.dumps(in_light(section.chart.spec))
