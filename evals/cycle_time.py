@@ -83,9 +83,9 @@ def cycle_seconds(
             for cycle in _whole_cycles(row.trace, by_answer[decoder, row.prompt_id], draft_length)
         ]
         if cycles:
-            parts = [_mean(values) for values in zip(*cycles, strict=True)]
+            draft, verify, judge, overhead = map(_mean, zip(*cycles, strict=True))
             bound = _mean(measured) if measured and draft_length is not None else None
-            found[decoder] = CycleSeconds(*parts, bound=bound, cycles=len(cycles))
+            found[decoder] = CycleSeconds(draft, verify, judge, overhead, bound, len(cycles))
     return found
 
 

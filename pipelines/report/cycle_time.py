@@ -11,6 +11,7 @@ from evals.cycle_time import PARTS, CycleSeconds
 from evals.decoders import HEADLINE
 from pipelines.report.charts import Axis, Chart, colour, data
 from pipelines.report.material import Material
+from pipelines.report.wording import percent
 
 _STYLES = {"draft": "rule", "verify": "target", "judge": "judge", "overhead": "soft"}
 _MEANINGS = {
@@ -113,7 +114,7 @@ def _key(cycles: Mapping[str, CycleSeconds]) -> list[tuple[str, str]]:
 
 
 def _read_aloud(name: str, row: CycleSeconds) -> str:
-    shares = {part: f"{getattr(row, part) / (row.seconds or 1):.1%}" for part in PARTS}
+    shares = {part: percent(getattr(row, part) / (row.seconds or 1)) for part in PARTS}
     sentence = (
         f"{name}: of a cycle's {1000 * row.seconds:.3g} ms, {shares['draft']} is drafting,"
         f" {shares['verify']} the target's pass, {shares['judge']} the verdict and"
