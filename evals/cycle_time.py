@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from judge_lightning.decoding.decoder import SpeculativeDecoder
 
 PARTS = ("draft", "verify", "judge", "overhead")
-BOUND_PROMPTS = 3
-"""Behind so many answers of a shard the bare passes are timed."""
-BOUND_REPETITIONS = 2
+BOUND_PROMPTS = 5
+"""Behind so many answers of a shard the bare passes are timed, spread evenly: what else the machine
+does falls on them as on the cycles. Reading the prompt again, they cost about two cycles each."""
+BOUND_REPETITIONS = 1
 
 
 @dataclass(frozen=True)

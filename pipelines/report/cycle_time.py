@@ -122,10 +122,10 @@ def _read_aloud(name: str, row: CycleSeconds) -> str:
     )
     if row.bound is None or row.efficiency is None:
         return f"{sentence}."
-    return (
-        f"{sentence}; its forward passes alone take {1000 * row.bound:.3g} ms, an efficiency of"
-        f" {row.efficiency:.2f}."
-    )
+    bare = f"{sentence}; its forward passes alone take {1000 * row.bound:.3g} ms"
+    if row.efficiency > 1:
+        return f"{bare}, no less: the machine's other work hides what a cycle costs beside them."
+    return f"{bare}, an efficiency of {row.efficiency:.2f}."
 
 
 def _note(material: Material, cycles: Mapping[str, CycleSeconds]) -> str:

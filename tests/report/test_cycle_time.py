@@ -111,8 +111,19 @@ def test_a_sentence_reads_it_aloud(parted: Material) -> None:
     assert section is not None
     assert section.lead == (
         "Judge decoding: of a cycle's 23 ms, 78.3 % is drafting, 17.4 % the target's pass, 2.2 %"
-        " the verdict and 2.2 % overhead; its forward passes alone take 20.6 ms, an efficiency of 0.90."
+        " the verdict and 2.2 % overhead; its forward passes alone take 20.6 ms, an efficiency of"
+        " 0.90."
     )
+
+
+def test_a_bound_above_the_cycle_is_called_what_it_is(artifacts: dict[str, Path]) -> None:
+    add_parts(artifacts["decode"])
+    bounds = [Bound("word-0", 0.019, 0.0045, "eager")]
+    write_rows(ShardFiles(artifacts["decode"], 0).bounds, bounds)
+    section = cycle_section(read_material(IDENTITY, artifacts), ["exact", "judge"])
+    assert section is not None
+    assert "23.5 ms, no less" in section.lead
+    assert "efficiency" not in section.lead
 
 
 def test_decoders_that_are_not_shown_have_no_bar(parted: Material) -> None:
