@@ -88,7 +88,7 @@ def cycle_chart(cycles: Mapping[str, CycleSeconds]) -> Chart:
     height = _BAR_HEIGHT * len(cycles) + 12
     drawn = alt.layer(bars, named, mark).properties(height=height)
     title = "Milliseconds of a cycle by part: " + "; ".join(
-        f"{decoder} {1000 * row.seconds:.3g}" for decoder, row in cycles.items()
+        f"{decoder} {_milliseconds(row.seconds)}" for decoder, row in cycles.items()
     )
     return Chart.of(title, drawn, rows, columns)
 
@@ -116,16 +116,21 @@ def _key(cycles: Mapping[str, CycleSeconds]) -> list[tuple[str, str]]:
 def _read_aloud(name: str, row: CycleSeconds) -> str:
     shares = {part: percent(getattr(row, part) / (row.seconds or 1)) for part in PARTS}
     sentence = (
-        f"{name}: of a cycle's {1000 * row.seconds:.3g} ms, {shares['draft']} is drafting,"
+        f"{name}: of a cycle's {_milliseconds(row.seconds)} ms, {shares['draft']} is drafting,"
         f" {shares['verify']} the target's pass, {shares['judge']} the verdict and"
         f" {shares['overhead']} overhead"
     )
     if row.bound is None or row.efficiency is None:
         return f"{sentence}."
-    bare = f"{sentence}; its forward passes alone take {1000 * row.bound:.3g} ms"
+    bare = f"{sentence}; its forward passes alone take {_milliseconds(row.bound)} ms"
     if row.efficiency > 1:
         return f"{bare}, no less: the machine's other work hides what a cycle costs beside them."
     return f"{bare}, an efficiency of {row.efficiency:.2f}."
+
+
+def _milliseconds(seconds: float) -> str:
+    value = 1000 * seconds
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def _note(material: Material, cycles: Mapping[str, CycleSeconds]) -> str:

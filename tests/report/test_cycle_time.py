@@ -110,7 +110,7 @@ def test_a_sentence_reads_it_aloud(parted: Material) -> None:
     section = cycle_section(parted, ["exact", "judge"])
     assert section is not None
     assert section.lead == (
-        "Judge decoding: of a cycle's 23 ms, 78.3 % is drafting, 17.4 % the target's pass, 2.2 %"
+        "Judge decoding: of a cycle's 23.0 ms, 78.3 % is drafting, 17.4 % the target's pass, 2.2 %"
         " the verdict and 2.2 % overhead; its forward passes alone take 20.6 ms, an efficiency of"
         " 0.90."
     )
