@@ -41,6 +41,12 @@ def is_speculative(name: str) -> bool:
     return name not in ALONE
 
 
+def in_usual_order(names: Iterable[str]) -> list[str]:
+    """Each name once: the four of ``DECODERS`` in their order, then the others as they come."""
+    found = dict.fromkeys(names)
+    return [*(name for name in DECODERS if name in found), *(n for n in found if n not in DECODERS)]
+
+
 def check_decoders(
     names: Sequence[str], rules: Rules = NO_RULES, *, lossless: bool = False
 ) -> None:
