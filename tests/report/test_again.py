@@ -15,7 +15,11 @@ from pipelines.report.again import render_again
 from tests.report.finished_run import FinishedRun, finished_run
 
 HEADINGS = {
-    "decode": ("The decoders side by side", "Cycle by cycle"),
+    "decode": (
+        "The decoders side by side",
+        "Cycle by cycle",
+        "Where the time of a cycle goes",
+    ),
     "evaluate": ("Answers, token by token", "Quality, task by task"),
     "train": ("Inside the judge",),
     "calibrate": ("The threshold and what it promises", "Inside the judge"),
