@@ -25,7 +25,7 @@ class Report(Stage):
     """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
 
     name = "report"
-    version = 5
+    version = 6
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate", "mt_bench", "acceptance", "safety"),
