@@ -13,6 +13,9 @@ TOLERABLE = 0.02
 """Up to this loss of right answers a job is shown as one that costs something, above as one that
 costs much."""
 
+HELD, LOST, FELL = "held", "lost", "fell"
+"""No measurable loss of right answers, a tolerable one, a larger one."""
+
 TOKENS, SPEED = "tokens", "speed"
 """What a Pareto front weighs quality against."""
 
@@ -69,10 +72,10 @@ def loses(one: FamilyNumbers) -> bool:
 
 
 def quality_of(one: FamilyNumbers) -> str:
-    """``held``, ``lost`` or ``fell``: no measurable loss, a tolerable one, a larger one."""
+    """``HELD``, ``LOST`` or ``FELL``."""
     if not loses(one):
-        return "held"
-    return "lost" if one.change is not None and one.change >= -TOLERABLE else "fell"
+        return HELD
+    return LOST if one.change is not None and one.change >= -TOLERABLE else FELL
 
 
 def verdict(sweep: Sweep, view: str) -> str:
