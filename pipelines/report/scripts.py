@@ -38,13 +38,13 @@ def page_scripts(*names: str, more: Sequence[str] = ()) -> Scripts:
     """The packaged scripts of these names, behind the library that ``charts.js`` needs.
 
     Args:
-        more: Further scripts themselves, which come last.
+        more: Further scripts themselves. They come first, to hear of every chart that is drawn.
 
     Raises:
         ValueError: A script could not stand in a page as it is.
     """
     library = (vega_bundle(),) if CHARTS in names else ()
-    sources = (*library, *map(packaged_text, names), *more)
+    sources = (*more, *library, *map(packaged_text, names))
     for source in sources:
         lower = source.lower()
         if any(sign in lower for sign in ("</script", "<!--", "\r", "\0")):

@@ -121,7 +121,9 @@ def _levels(targets: Sequence[float], y: Axis) -> list[alt.Chart]:
     rows = [{"level": level, "label": f"target alone {percent(level)}"} for level in targets]
     base = alt.Chart(few(*rows)).encode(y=y.y("level"))
     line = base.mark_rule(color=colour("soft"), strokeDash=[5, 4], strokeWidth=1)
-    name = base.mark_text(x=4, dy=10, align="left", color=colour("soft")).encode(text="label:N")
+    name = base.mark_text(x="width", dy=10, align="right", color=colour("soft")).encode(
+        text="label:N"
+    )
     return [line, name]
 
 

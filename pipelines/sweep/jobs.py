@@ -140,10 +140,8 @@ def told_by_name(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     by_name = [group for group in GROUPS if f"{group}.name" in fields]
     told = {group: f"{group}.name" for group in by_name}
     for field in fields:
-        group = field.partition(".")[0]
-        if group not in by_name or (
-            field != f"{group}.name" and not _follows(settings, field, f"{group}.name")
-        ):
+        name = f"{field.partition('.')[0]}.name"
+        if name not in told.values() or not _follows(settings, field, name):
             told[field] = field
     return told
 

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evals.paper import SOURCE
 from pipelines.report.cards import Card
 from pipelines.report.page import packaged_text, render_page, styles
 from pipelines.report.scripts import CHARTS, page_scripts
-from pipelines.report.wording import points
+from pipelines.report.wording import percent, points
 from pipelines.run_folder import REPORT
 from pipelines.sweep.commands import job_command, sweep_command
 from pipelines.sweep.paper_table import paper_rows
-from pipelines.sweep.parallel import parallel_card
+from pipelines.sweep.parallel import Outcome, parallel_card
 from pipelines.sweep.pictures import Matrix, cards, matrices
-from pipelines.sweep.ranking import SPEED, TOKENS, Ranking, describe, in_order, rank, verdict
-from pipelines.sweep.rows import Row, Sweep, show_value
+from pipelines.sweep.ranking import Ranking, describe, in_order, rank, verdict
+from pipelines.sweep.rows import FamilyNumbers, Row, Sweep, show_value
 from pipelines.sweep.safety import safety_tables
 
 _PACKAGE = "pipelines.sweep"
 _AXIS_WIDTH = 92
 _SCRIPTS = ("sorting.js", "jobs.js")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is left out where all jobs have the same in it."""
+
+    label: str
+    pick: Outcome
+    write: Callable[[float], str]
+
+    def text(self, row: Row, one: FamilyNumbers) -> str:
+        """What stands in the cell."""
+        value = self.pick(row, one)
+        return NOTHING if value is None else self.write(value)
+
+
+NOTHING = "–"
+COLUMNS = (
+    Column("AUROC", lambda row, one: row.auroc, lambda x: f"{x:.3f}"),
+    Column("threshold", lambda row, one: row.threshold, lambda x: f"{x:.3g}"),
+    Column("mistakes rejected", lambda row, one: row.recall, percent),
+    Column("standard rule keeps", lambda row, one: one.exact, lambda x: f"{x:.2f}"),
+    Column("speed-up", lambda row, one: row.speedup, lambda x: f"{x:.2f}×"),
+    Column("draft alone", lambda row, one: one.draft, percent),
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +63,8 @@ class View:
 
     def fronts(self, row: Row) -> str:
         """Which Pareto fronts a job is on."""
-        return ", ".join(
-            name for name in (TOKENS, SPEED) if row.number in self.ranking.fronts[name]
-        )
+        on = [name for name, numbers in self.ranking.fronts.items() if row.number in numbers]
+        return "both" if len(on) > 1 else "".join(on)
 
     @property
     def parallel_width(self) -> int:
@@ -49,9 +74,19 @@ class View:
         return _AXIS_WIDTH * len(axes)
 
     @property
-    def some_threshold(self) -> bool:
-        """Whether jobs have a threshold."""
-        return any(row.threshold is not None for row in self.rows)
+    def columns(self) -> list[Column]:
+        """The columns beside the main ones that tell jobs apart."""
+        return [column for column in COLUMNS if len(self._texts(column)) > 1]
+
+    @property
+    def alike(self) -> str:
+        """What all jobs have alike, in words."""
+        found = [(column.label, self._texts(column)) for column in COLUMNS]
+        told = (f"{label} {texts[0]}" for label, texts in found if len(texts) == 1)
+        return _unbroken(", ".join(text for text in told if not text.endswith(NOTHING)))
+
+    def _texts(self, column: Column) -> list[str]:
+        return list(dict.fromkeys(column.text(row, row.views[self.name]) for row in self.rows))
 
 
 def render_html(sweep: Sweep) -> str:
@@ -83,10 +118,17 @@ def render_html(sweep: Sweep) -> str:
     )
 
 
+def _unbroken(sentence: str) -> str:
+    """A sentence in which no number is parted from its unit or its error."""
+    for sign in (" %", " ± ", " points"):
+        sentence = sentence.replace(sign, sign.replace(" ", "\u00a0"))
+    return sentence
+
+
 def _view(sweep: Sweep, name: str) -> View:
     return View(
         name,
-        verdict(sweep, name),
+        _unbroken(verdict(sweep, name)),
         rank(sweep, name),
         [row for row in in_order(sweep, name) if name in row.views],
         parallel_card(sweep, name),

@@ -34,10 +34,10 @@ Outcome = Callable[[Row, FamilyNumbers], float | None]
 _OUTCOMES: dict[str, tuple[Outcome, Callable[[float], str]]] = {
     "AUROC": (lambda row, one: row.auroc, lambda x: f"{x:.3f}"),
     "threshold": (lambda row, one: row.threshold, lambda x: f"{x:.3g}"),
-    "kept\na cycle": (lambda row, one: one.kept, lambda x: f"{x:.1f}"),
+    "kept a cycle": (lambda row, one: one.kept, lambda x: f"{x:.1f}"),
     "speed-up": (lambda row, one: row.speedup, lambda x: f"{x:.2f}×"),
     "right": (lambda row, one: one.right, percent),
-    "against\nthe target": (lambda row, one: one.change, points),
+    "change": (lambda row, one: one.change, points),
 }
 
 
@@ -139,7 +139,7 @@ def _x(labels: Sequence[str]) -> alt.X:
     axis = alt.Axis(
         orient="top",
         labelAngle=0,
-        labelExpr="split(datum.label, '\\n')",
+        labelLimit=130,
         labelColor=colour("ink"),
         domain=False,
         ticks=False,
