@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -59,6 +58,7 @@ class RunFolder:
         self._stages = {p.name: StageOutcome(p.key) for p in plan.selected}
         self._results: dict[str, Any] = {}
         self._cost: Cost | None = None
+        self._report: Path | None = None
         self._failed: str | None = None
 
     @classmethod
@@ -110,7 +110,7 @@ class RunFolder:
     def finished(self, cost: Cost) -> None:
         """Notes what the whole run took."""
         self._cost = cost
-        self._write_summary()
+        self._write_page(self._write_summary())
 
     def failed(self, reason: str) -> None:
         """Notes why the run ended early."""
@@ -119,10 +119,22 @@ class RunFolder:
 
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
-        if (report / REPORT).is_file():
-            shutil.copyfile(report / REPORT, self.path / REPORT)
+        self._report = report / REPORT
         self._results = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
-        return self._write_summary()
+        summary = self._write_summary()
+        self._write_page(summary)
+        return summary
+
+    def _write_page(self, summary: dict[str, Any]) -> None:
+        """The report's page with what is this run's alone: its command line and its cost."""
+        if self._report is None or not self._report.is_file():
+            return
+        from pipelines.report.this_run import ThisRun, command_of, put_into
+
+        config = (self.path / CONFIG).read_text(encoding="utf-8")
+        run = ThisRun.of(summary, config, command_of(self.path))
+        page = self._report.read_text(encoding="utf-8")
+        write_text(self.path / REPORT, put_into(page, run))
 
     def _write_summary(self) -> dict[str, Any]:
         run_specific = {

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from evals.decoders import DECODERS, is_speculative
 from evals.paired import MCNEMAR, PairedComparison
+from pipelines.report.cards import style_of
 from pipelines.report.material import Material
 from pipelines.report.wording import points, with_error
 
@@ -33,6 +34,11 @@ class PairedRow:
     p_value: str
     test: str
     lost: bool
+
+    @property
+    def style(self) -> str:
+        """The CSS class of its row."""
+        return style_of(self.decoder)
 
 
 def paired_rows(material: Material) -> list[PairedRow]:
