@@ -73,7 +73,7 @@ def _dots(
 
 def _draw(view: str, gain: str, dots: Sequence[Mapping[str, Any]]) -> Chart:
     columns = {"job": "job", "name": "what", "gain": gain, "right": "right", "change": "change"}
-    least, most = around([dot["gain"] for dot in dots])
+    least, most = _around([dot["gain"] for dot in dots])
     targets = sorted({round(dot["target"], 6) for dot in dots})
     low = max(0.0, min([dot["low"] for dot in dots] + targets) - 0.03)
     x, y = Axis(gain, least, most), Axis("right answers", low, 1.0, "percent")
@@ -144,7 +144,7 @@ def _speed_note(sweep: Sweep, rows: Sequence[Row]) -> str:
     return "One prompt at a time, on the machine of each job."
 
 
-def around(values: Sequence[float]) -> tuple[float, float]:
+def _around(values: Sequence[float]) -> tuple[float, float]:
     """A range with some room; from 0 on where the values are far apart."""
     low, high = min(values), max(values)
     room = max((high - low) * 0.15, high * 0.02, 0.1)

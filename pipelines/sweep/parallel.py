@@ -13,14 +13,13 @@ import altair as alt
 from pipelines.report.cards import Card
 from pipelines.report.charts import Chart, colour, data, few
 from pipelines.report.wording import percent, points
+from pipelines.sweep.curves import LOGARITHMIC, is_number
 from pipelines.sweep.fronts import used_key
 from pipelines.sweep.highlight import pointed_at, tone, unless_another
 from pipelines.sweep.ranking import FELL, LOST, describe, quality_of, rank
 from pipelines.sweep.rows import FamilyNumbers, Row, Sweep, show_value
 
 HEIGHT = 300
-_LOGARITHMIC = 20
-"""A scale whose largest number is so many times its smallest is logarithmic."""
 _MOST_NAMED = 7
 """As many different numbers are all named; of more, the ends."""
 _CLOSE = 0.07
@@ -101,7 +100,7 @@ def dimensions_of(sweep: Sweep, rows: Sequence[Row], view: str) -> list[Dimensio
 def place_values(label: str, values: Sequence[Any]) -> Dimension:
     """An axis of numbers, or, where one is none, of names: the first on top."""
     texts = [show_value(value) for value in values]
-    if all(_is_number(value) for value in values):
+    if all(is_number(value) for value in values):
         return Dimension(label, _places([float(value) for value in values]), texts)
     names = list(dict.fromkeys(texts))
     step = 1 / max(len(names) - 1, 1)
@@ -199,16 +198,12 @@ def _places(values: Sequence[float | None]) -> list[float | None]:
     if not known:
         return list(values)
     low, high = min(known), max(known)
-    scale = math.log if low > 0 and high / low >= _LOGARITHMIC else float
+    scale = math.log if low > 0 and high / low >= LOGARITHMIC else float
     span = scale(high) - scale(low)
     return [
         None if value is None else (scale(value) - scale(low)) / span if span else 0.5
         for value in values
     ]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _short(text: str) -> str:

@@ -3,20 +3,15 @@ tell the jobs apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.report.cards import Card
-from pipelines.report.charts import Axis, Series, line_chart
 from pipelines.report.wording import percent, points
+from pipelines.sweep.curves import curve_cards
 from pipelines.sweep.fronts import front_cards
 from pipelines.sweep.ranking import FELL, quality_of
-from pipelines.sweep.rows import FamilyNumbers, Row, Sweep, show_value
-
-Pick = Callable[[FamilyNumbers], float | None]
-_LOGARITHMIC = 20
-"""An axis whose largest number is so many times its smallest is drawn in doublings."""
+from pipelines.sweep.rows import FamilyNumbers, Sweep, show_value
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,7 @@ def cards(sweep: Sweep, family: str) -> list[Card]:
     rows = [row for row in sweep.done if family in row.views]
     if not rows:
         return []
-    found = front_cards(sweep, family)
-    axis = _numeric_axis(sweep, rows)
-    if axis is not None:
-        found += _curves(rows, family, axis)
-    return found
+    return front_cards(sweep, family) + curve_cards(sweep, family)
 
 
 def matrices(sweep: Sweep, family: str) -> list[Matrix]:
@@ -102,73 +93,3 @@ def _quality_cell(job: int, one: FamilyNumbers) -> Cell:
 def _kept_cell(job: int, one: FamilyNumbers) -> Cell:
     beside = "" if one.exact is None else f"{one.exact:.1f}"
     return Cell(job, "–" if one.kept is None else f"{one.kept:.1f}", beside, "")
-
-
-def _numeric_axis(sweep: Sweep, rows: Sequence[Row]) -> tuple[str, list[float]] | None:
-    """The label and each row's number where one axis tells the jobs apart and is a number."""
-    if len(sweep.axes) != 1 or len(rows) < 3:
-        return None
-    values: list[Any] = [row.values[0] for row in rows]
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
-        return None
-    return next(iter(sweep.axes)), [float(value) for value in values]
-
-
-def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> list[Card]:
-    label, values = axis
-    decoder = rows[0].views[family].decoder
-    low, high = min(values), max(values)
-    logarithmic = low > 0 and high / low >= _LOGARITHMIC
-    few = sorted(set(values)) if len(set(values)) <= 8 else []
-    ticks = [(value, f"{value:g}") for value in few]
-    if logarithmic:
-        room = (high / low) ** 0.04
-        x = Axis(label, low / room, high * room, "log", ticks)
-    else:
-        margin = (high - low) * 0.04 or 0.5
-        x = Axis(label, low - margin, high + margin, ticks=ticks)
-
-    def series(name: str, style: str, pick: Pick) -> Series:
-        found = [
-            (value, number)
-            for value, row in sorted(zip(values, rows, strict=True), key=lambda pair: pair[0])
-            if (number := pick(row.views[family])) is not None
-        ]
-        return Series(name, style, found)
-
-    kept = [
-        series(decoder, "judge", lambda one: one.kept),
-        series("standard rule", "exact", lambda one: one.exact),
-    ]
-    right = [
-        series(decoder, "judge", lambda one: one.right),
-        series("target alone", "target", lambda one: one.target),
-    ]
-    most = max(value for one in kept for _, value in one.points) * 1.08 or 1.0
-    least = max(0.0, min(value for one in right for _, value in one.points) - 0.03)
-    return [
-        Card(
-            f"Tokens kept by {label}",
-            "Draft tokens that a cycle accepts.",
-            line_chart(
-                f"Draft tokens accepted in a cycle by {label}",
-                kept,
-                x,
-                Axis("", 0.0, most),
-                dots=True,
-            ),
-            [("judge", decoder), ("exact", "standard rule")],
-        ),
-        Card(
-            f"Right answers by {label}",
-            "The same prompts in every job.",
-            line_chart(
-                f"Right answers by {label}",
-                right,
-                x,
-                Axis("", least, 1.0, "percent"),
-                dots=True,
-            ),
-            [("judge", decoder), ("target", "target alone")],
-        ),
-    ]
