@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
-from pipelines.durable import point_to, write_json, write_text
+from pipelines.durable import point_to, read_json, write_json, write_text
 from pipelines.plan import Plan, PlannedStage
 from pipelines.stand_in import describe_stand_in
 
@@ -24,6 +24,7 @@ SUMMARY_SCHEMA = 1
 REPORT = "report.html"
 CONFIG = "config.yaml"
 TERMINAL = "terminal.txt"
+FIGURES = "figures.json"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Cost:
 
 class RunFolder:
     """What one run leaves for people: ``config.yaml``, ``metrics.jsonl``, ``summary.json``,
-    ``report.html``.
+    ``report.html``, and in ``figures.json`` the numbers that its charts are drawn from.
 
     ``summary.json`` names the key of every stage from the start, so that garbage collection
     leaves a run's artifacts alone while it is going on or waits to be continued.
@@ -110,10 +111,16 @@ class RunFolder:
 
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
-        if (report / REPORT).is_file():
-            shutil.copyfile(report / REPORT, self.path / REPORT)
+        for name in (REPORT, FIGURES):
+            if (report / name).is_file():
+                shutil.copyfile(report / name, self.path / name)
         self._results = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
         return self._write_summary()
+
+    def figures(self) -> dict[str, Any]:
+        """What the report's charts show; empty before it, and where it is from an older version."""
+        path = self.path / FIGURES
+        return dict(read_json(path)) if path.is_file() else {}
 
     def _write_summary(self) -> dict[str, Any]:
         run_specific = {

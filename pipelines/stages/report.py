@@ -26,10 +26,13 @@ _SECTIONS = (
 
 
 class Report(Stage):
-    """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
+    """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``.
+
+    Of a run that decodes, ``figures.json`` has what the page's charts are drawn from.
+    """
 
     name = "report"
-    version = 4
+    version = 5
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate", "mt_bench", "acceptance", "safety"),
@@ -75,6 +78,7 @@ class Report(Stage):
         """The files beside the summary, and the summary, of a run that decodes."""
         from pipelines.report.acceptance import summarise_acceptance
         from pipelines.report.acceptance_page import render_acceptance_terminal
+        from pipelines.report.figures import figures
         from pipelines.report.html import render_html
         from pipelines.report.material import Identity, read_material
         from pipelines.report.mt_bench import render_mt_bench_terminal, summarise_mt_bench
@@ -120,6 +124,8 @@ class Report(Stage):
             files["terminal.txt"] += render_safety_terminal(safety)
         if material.pareto:
             files["pareto.svg"] = pareto_picture(material)
+        shown = figures(material, summary, context.inputs["decode"])
+        files["figures.json"] = json.dumps(shown, ensure_ascii=False) + "\n"
         return files, summary
 
     def _acceptance_report(
