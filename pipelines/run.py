@@ -37,7 +37,7 @@ from pipelines.plan_view import print_plan
 from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
-from pipelines.tracking import RunTracker
+from pipelines.tracking import RunTracker, report_sweep
 
 FAILED, USERS_MISTAKE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
@@ -140,6 +140,8 @@ def show_sweep(folder: Path) -> None:
 
     print(write_sweep(folder), flush=True)
     point_latest_to(folder)
+    if line := report_sweep(folder):
+        print(line, flush=True)
     print(f"results: {folder / REPORT}", flush=True)
 
 

@@ -176,6 +176,13 @@ class StageRecorder:
         return RecorderLogger(self, self._stage)
 
 
+def report_sweep(folder: Path) -> str | None:
+    """A line about W&B's report of a multirun; None where W&B has recorded none of its jobs."""
+    from pipelines.wandb_run.publishing import report_sweep as report
+
+    return report(folder)
+
+
 def check_tracking(config: TrackingConfig) -> None:
     """Raises UserError for a W&B mode that does not exist."""
     if config.wandb_mode not in WANDB_MODES:

@@ -7,6 +7,7 @@ import secrets
 import string
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,25 @@ from pipelines.wandb_run.connection import (
 )
 from pipelines.wandb_run.courier import Courier
 from pipelines.wandb_run.figures import native
+from pipelines.wandb_run.publishing import (
+    Subject,
+    publish,
+    publishing_command,
+    save_specification,
+)
 
-START = 20.0
+START = 15.0
 """Seconds that a server has to take the run on; then it is recorded offline."""
 
-SLACK = 15.0
+SLACK = 10.0
 """Seconds beyond W&B's own limit after which its last call is given up."""
+
+AT_ONCE = 2.0
+"""Seconds for the last call where the server is known to be gone."""
+
+
+RUN, SWEEP = "run", "sweep"
+"""W&B's job types: a run by itself, and a job of a sweep, whose report is that of the sweep."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +53,13 @@ class RunIdentity:
 
     Attributes:
         group: What W&B groups: an experiment's runs, or the jobs of one sweep.
-        kind: W&B's job type: ``run``, or ``sweep`` for a job of a sweep.
+        kind: ``RUN`` or ``SWEEP``.
         tags: Added to those of the configuration.
     """
 
     name: str
     group: str
-    kind: str = "run"
+    kind: str = RUN
     tags: tuple[str, ...] = ()
 
 
@@ -74,6 +88,8 @@ class WandbRun:
         self._config, self._identity = config, identity
         self._folder, self._settings = folder, settings
         self._online = config.wandb_mode == "online"
+        self._given_up = False
+        self._to_do_later = ""
         self._with_axis: set[str] = set()
         self._artifacts: dict[str, tuple[Artifact, bool]] = {}
         self.id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
@@ -101,7 +117,8 @@ class WandbRun:
 
     def results(self, summary: Mapping[str, Any], figures: Mapping[str, Any], page: Path) -> None:
         """Puts the results into the run: ``summary.json``'s keys, the figures as tables and charts,
-        the verdict as the run's notes, the page, and the judge that has decoded.
+        the verdict as the run's notes, the page, and the judge that has decoded. Then W&B's own
+        report is published where the run is online, and else put down beside the run.
 
         Args:
             page: The report as HTML; left out where it does not exist.
@@ -111,18 +128,24 @@ class WandbRun:
         judge = self._artifacts.get("certify") or self._artifacts.get("calibrate")
         if judge is not None and "decode" in self._artifacts:
             self._courier.send(lambda: self._name_judge(*judge))
+        self._courier.send(self._report)
 
     def finish(self, exit_code: int) -> None:
         """Ends the run, and waits for what is still on its way as long as the settings allow.
 
         Offline it stays in the output folder until ``wandb sync``.
         """
-        seconds = self._config.wait_seconds
-        if self._online and self._run is not None and (reason := self._out_of_reach()):
-            seconds = 0.0
-            self._warn(f"{reason}; not everything was sent", self._sync_command())
-        if not self._courier.close(seconds + SLACK, lambda: self._end(exit_code)):
-            self._warn("not everything was recorded in time", self._sync_command())
+        gone = self._out_of_reach()
+        seconds = AT_ONCE if gone else self._config.wait_seconds + SLACK
+        if not self._courier.close(seconds, lambda: self._end(exit_code)):
+            self._given_up = True
+            self._warn(
+                f"{gone or f'not done after {seconds:.0f} s'}; not everything was sent",
+                "the same command again sends it, with every stage cached",
+            )
+            self._end_service()
+        elif self._to_do_later:
+            print(f"W&B: {self._to_do_later}", flush=True)
         for variable in self._placed_here:
             os.environ.pop(variable, None)
 
@@ -194,13 +217,49 @@ class WandbRun:
         model, aliases = mirrored_judge(self._wandb, pair, artifact)
         put(self._run, model, aliases, used=used)
 
+    def _report(self) -> None:
+        subject = Subject(
+            project=self._config.project,
+            entity=self._config.entity,
+            group=self._identity.group,
+            run=self.id,
+            record=os.path.relpath(self._run.settings.sync_dir, self._folder.resolve()),
+        )
+        try:
+            command = save_specification(self._folder, subject)
+        except ImportError:
+            return  # The report is an extra of its own.
+        if not self._online:
+            self._to_do_later = command
+        elif self._identity.kind == RUN:
+            try:
+                print(f"W&B report: {publish(self._folder, subject, self._run.entity)}", flush=True)
+            except Exception as error:
+                command = publishing_command(self._folder, subject)
+                self._warn(f"no report ({first_line(error)})", f"`{command}` tries again")
+
     def _end(self, exit_code: int) -> None:
-        if self._run is not None:
-            self._run.finish(exit_code=exit_code)
-        # Offline, finish() returns before W&B's own process has written everything.
-        self._wandb.teardown()
+        try:
+            if self._run is not None:
+                self._run.finish(exit_code=exit_code)
+        finally:
+            # Offline, finish() returns before W&B's own process has written everything.
+            self._wandb.teardown()
+
+    def _end_service(self) -> None:
+        """Ends W&B's own process, for which the interpreter would else wait before it ends."""
+        import psutil
+
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if child.name().startswith("wandb-core"):
+                    child.kill()
+        with suppress(Exception):
+            self._wandb.teardown()
 
     def _out_of_reach(self) -> str | None:
+        if not self._online or self._run is None:
+            return None
         return reason_out_of_reach(str(self._run.settings.base_url))
 
     def _sync_command(self) -> str:
@@ -208,7 +267,8 @@ class WandbRun:
         return f"`wandb sync {folder}` sends it"
 
     def _give_up(self, error: Exception) -> None:
-        self._warn(f"does not have everything ({first_line(error)})", "metrics.jsonl does")
+        if not self._given_up:
+            self._warn(f"does not have everything ({first_line(error)})", "metrics.jsonl does")
 
     def _warn(self, what: str, remedy: str) -> None:
         print(f"warning: W&B: {what}; {remedy}", file=sys.stderr, flush=True)
