@@ -81,14 +81,13 @@ def _answers(material: Material, decoded: Path) -> Table:
     ]
     rows = []
     for example in material.examples:
-        answer = token_view.show_answer(example)
         rows.append(
             [
-                *(example.prompt_id, example.family, answer.reason, example.prompt),
+                *(example.prompt_id, example.family, example.reason, example.prompt),
                 *(example.reference, "".join(token.text for token in example.tokens)),
                 *(example.right, _answer_document(example)),
                 *(len(example.tokens) / max(example.cycles, 1), example.cycles),
-                *(example.exact_cycles, answer.judged_alone),
+                *(example.exact_cycles, _judged_alone(example)),
                 *(example.target_text, example.target_right),
             ]
         )
@@ -96,6 +95,10 @@ def _answers(material: Material, decoded: Path) -> Table:
             row = written[name].get(example.prompt_id)
             rows[-1] += [row.text if row else None, row.right if row else None]
     return _table(columns, rows, html=["judge's tokens"])
+
+
+def _judged_alone(example: Example) -> int:
+    return sum(token.fate == "judge" for token in example.tokens)
 
 
 def _answer_document(example: Example) -> str:
