@@ -92,4 +92,5 @@ def put(run: Any, mirror: Any, aliases: list[str], *, used: bool) -> None:
 def _add(mirror: Any, path: Path, name: str) -> None:
     # Published artifacts never change, so W&B may read them in place instead of copying.
     add_in_place = partial(mirror.add_file, policy="immutable", skip_cache=True)
-    add_in_place(str(path), name=name)
+    # In full, for `wandb sync` may be typed in another folder.
+    add_in_place(str(path.resolve()), name=name)

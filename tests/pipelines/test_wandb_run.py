@@ -80,7 +80,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         patch.setenv("WANDB_API_KEY", SECRET)
         for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_SILENT"):
             patch.delenv(variable, raising=False)
-        yield record(tmp_path_factory.mktemp("recorded"), "offline")
+        root = tmp_path_factory.mktemp("recorded")
+        patch.chdir(root)
+        yield record(root, "offline")
 
 
 def record(root: Path, mode: str) -> Recorded:
@@ -124,7 +126,7 @@ def stored(stage: str, folder: Path) -> Artifact:
             for name in ("judge_config.json", "judge.safetensors")
         }
         manifest = replace(manifest, files=files)
-    return Artifact(stage, manifest.key, folder, manifest)
+    return Artifact(stage, manifest.key, folder.relative_to(Path.cwd()), manifest)
 
 
 def test_the_run_is_found_by_experiment_kind_and_tags_and_told_by_its_verdict(
@@ -230,6 +232,14 @@ def test_artifacts_that_were_found_are_inputs_and_those_that_were_made_are_outpu
         assert set(mirror.aliases) == {"latest", artifact.key[:8]}
         assert json.loads(mirror.metadata)["key"] == artifact.key
         assert names(mirror) == {"manifest.json", *artifact.manifest.files}
+
+
+def test_artifacts_are_found_by_wandb_sync_from_whatever_folder_it_is_typed_in(
+    recorded: Recorded,
+) -> None:
+    for stage in recorded.artifacts:
+        for entry in recorded.records.artifact(stage).manifest.contents:
+            assert entry.ref or Path(entry.local_path).is_absolute()
 
 
 def test_the_judge_that_decoded_is_a_model_with_the_alias_chosen(recorded: Recorded) -> None:
