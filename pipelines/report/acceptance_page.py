@@ -60,7 +60,7 @@ def render_acceptance_page(run: AcceptanceRun, material: AcceptanceMaterial) -> 
     return render_page(
         "acceptance.html.j2",
         scripts=page_scripts(CHARTS),
-        css=styles("report.css", "acceptance.css"),
+        css=styles("report.css", "token_view.css", "acceptance.css"),
         run=run,
         draft_length=material.identity.draft_length,
         prompts=main.prompts,

@@ -14,7 +14,7 @@ from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
 from pipelines.report.scripts import CHARTS, page_scripts
-from pipelines.report.token_view import LEGEND, show_answer
+from pipelines.report.token_view import SCRIPT, token_view
 
 SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
 
@@ -33,8 +33,10 @@ def render_html(
     blocks = _blocks(material)
     return render_page(
         "report.html.j2",
-        scripts=page_scripts(CHARTS),
-        css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
+        scripts=page_scripts(CHARTS, SCRIPT),
+        css=styles(
+            "report.css", "token_view.css", *(["acceptance.css"] if acceptance or safety else [])
+        ),
         acceptance=acceptance_section(acceptance) if acceptance else None,
         safety=safety_section(safety) if safety else None,
         mt_bench=mt_bench_section(mt_bench, material.identity.name_of) if mt_bench else None,
@@ -73,8 +75,7 @@ def render_html(
         shift_note=promise.shift_note(material),
         cycle_cards=_histograms(material),
         judge_cards=[_layer_curve(material), _operating_curve(material)],
-        answers=[show_answer(example) for example in material.examples],
-        legend=LEGEND,
+        token_view=token_view(material.examples, material.answers, material.identity.headline),
         **provenance(material.manifests, "decode", _commands(material)),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
+from evals.example_choice import AnswerCounts, count_answers
 from evals.examples import Example, read_examples
 from evals.generations import Generation, Timing, read_generations, read_timings
 from evals.paired import PairedComparison
@@ -118,6 +119,8 @@ class Material:
         pareto: Per family, every speculative decoder as a point; empty where all are of the
             headline.
         certificate: What the judge's threshold promises; None where it promises nothing.
+        answers: Per family, how judge decoding's answers compare with the target's own; empty
+            where one of the two did not answer.
         shift: Per decoder with a judge and per family, how many answers were flagged as unlike
             the calibration's, and whether they are too many; empty where nobody looked.
     """
@@ -140,6 +143,7 @@ class Material:
     paired: dict[str, dict[str, PairedComparison]]
     pareto: dict[str, list[RulePoint]]
     certificate: Certificate | None = None
+    answers: dict[str, AnswerCounts] = field(default_factory=dict)
     shift: dict[str, dict[str, Any]] = field(default_factory=dict)
     gate: dict[str, Any] | None = None
 
@@ -193,6 +197,7 @@ def read_material(
             for family in (families if identity.rules else ())
         },
         certificate=None if promised is None else Certificate.from_json(promised),
+        answers=_answers(generations),
         shift=read_shift(decoded),
         gate=None if gate is None else apply_gate(gate, paired, greedy=identity.temperature == 0),
     )
@@ -229,6 +234,16 @@ def _changes(generations: Mapping[str, list[Generation]], family: str) -> dict[s
         name: paired_difference(values, right["target"])
         for name, values in right.items()
         if values and is_speculative(name)
+    }
+
+
+def _answers(generations: Mapping[str, list[Generation]]) -> dict[str, AnswerCounts]:
+    if not {"target", "judge"} <= generations.keys():
+        return {}
+    both = [generations["target"], generations["judge"]]
+    return {
+        family: count_answers(*([row for row in rows if row.family == family] for rows in both))
+        for family in dict.fromkeys(row.family for row in generations["target"])
     }
 
 
