@@ -7,12 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from markupsafe import escape
-
 from evals.examples import Example
 from evals.generations import Generation, read_generations
-from pipelines.report import token_view
 from pipelines.report.material import Material
+from pipelines.report.token_view import answer_document
 from pipelines.report.wording import verdict_sentence
 
 Table = dict[str, Any]
@@ -84,8 +82,8 @@ def _answers(material: Material, decoded: Path) -> Table:
         rows.append(
             [
                 *(example.prompt_id, example.family, example.reason, example.prompt),
-                *(example.reference, "".join(token.text for token in example.tokens)),
-                *(example.right, _answer_document(example)),
+                *(example.reference, example.text),
+                *(example.right, answer_document(example)),
                 *(len(example.tokens) / max(example.cycles, 1), example.cycles),
                 *(example.exact_cycles, _judged_alone(example)),
                 *(example.target_text, example.target_right),
@@ -99,17 +97,6 @@ def _answers(material: Material, decoded: Path) -> Table:
 
 def _judged_alone(example: Example) -> int:
     return sum(token.fate == "judge" for token in example.tokens)
-
-
-def _answer_document(example: Example) -> str:
-    """The token view of one answer as an HTML document of its own."""
-    document = getattr(token_view, "answer_document", None)
-    return str(document(example)) if document else _plain_document(example)
-
-
-def _plain_document(example: Example) -> str:
-    words = [f'<span class="{token.fate}">{escape(token.text)}</span>' for token in example.tokens]
-    return f"<!doctype html><meta charset=utf-8><p>{''.join(words)}</p>"
 
 
 def _accepted(material: Material) -> Table:
