@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from judge_lightning.errors import UserError
 from pipelines.durable import read_json, write_json
+from pipelines.report.this_run import command_of
 from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
 from pipelines.sweep.jobs import read_jobs
 from pipelines.wandb_run.connection import first_line
@@ -192,7 +193,8 @@ def _report(folder: Path, subject: Subject, place: Place) -> Any:
         )
     summary, config = read_json(folder / SUMMARY), OmegaConf.load(folder / CONFIG)
     figures = read_json(folder / FIGURES) if (folder / FIGURES).is_file() else {}
-    command = f"python -m pipelines.run +exp={OmegaConf.select(config, 'exp')}"
+    exp = OmegaConf.select(config, "exp")
+    command = command_of(folder) or f"python -m pipelines.run +exp={exp}"
     run = FinishedRun(subject.run, subject.group, summary, figures, command)
     return run_report(reports, place, run)
 
