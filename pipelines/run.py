@@ -38,7 +38,7 @@ from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
 from pipelines.terminal import open_console, print_results, print_stage
-from pipelines.tracking import RunTracker
+from pipelines.tracking import RunTracker, report_sweep
 
 FAILED, USERS_MISTAKE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
@@ -116,7 +116,7 @@ def carry_out(
         last = result.planned is plan.selected[-1]
         if last and (result.artifact.path / TERMINAL).is_file():
             summary.update(folder.take_report(result.artifact.path))
-            tracker.summary(summary, folder.path / REPORT)
+            tracker.results(summary, folder.figures(), folder.path / REPORT)
             table = (result.artifact.path / TERMINAL).read_text(encoding="utf-8").strip("\n")
             print_results(f"\n{table}\n")
 
@@ -129,9 +129,8 @@ def carry_out(
         RunTracker(
             config.tracking,
             folder=folder.path,
-            name=f"{config.exp}-{folder.path.name}",
-            group=config.exp,
             settings=asdict(config),
+            **_wandb_names(config, folder.path),
         ) as tracker,
     ):
         execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait)
@@ -150,6 +149,8 @@ def show_sweep(folder: Path) -> None:
 
     print_sweep(write_sweep(folder), open_console())
     point_latest_to(folder)
+    if line := report_sweep(folder):
+        print(line, flush=True)
     print(f"results: {folder / REPORT}", flush=True)
 
 
@@ -176,6 +177,15 @@ def status_of(action: Callable[[], object], show_traceback: bool) -> int:
 def print_error(message: str) -> None:
     """One line on stderr, whatever the message contains."""
     print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def _wandb_names(config: RunConfig, folder: Path) -> dict[str, Any]:
+    """How W&B calls and groups a run: by experiment, and a sweep's jobs by sweep."""
+    tags = [config.exp, config.pair.name]
+    if _sweep_job() is None:
+        return {"name": f"{config.exp}-{folder.name}", "group": config.exp, "tags": tags}
+    sweep = f"{config.exp}-{folder.parent.name}"
+    return {"name": f"{sweep}-{folder.name}", "group": sweep, "kind": "sweep", "tags": tags}
 
 
 def _sweep_job() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
-from pipelines.durable import point_to, write_json, write_text
+from pipelines.durable import point_to, read_json, write_json, write_text
 from pipelines.plan import Plan, PlannedStage
 from pipelines.stand_in import describe_stand_in
 
@@ -25,6 +26,7 @@ REPORT = "report.html"
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 TERMINAL = "terminal.txt"
+FIGURES = "figures.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Cost:
 
 class RunFolder:
     """What one run leaves for people: ``config.yaml``, ``metrics.jsonl``, ``summary.json``,
-    ``report.html``.
+    ``report.html``, and in ``figures.json`` the numbers that its charts are drawn from.
 
     ``summary.json`` names the key of every stage from the start, so that garbage collection
     leaves a run's artifacts alone while it is going on or waits to be continued.
@@ -120,6 +122,8 @@ class RunFolder:
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
         self._report = report / REPORT
+        if (report / FIGURES).is_file():
+            shutil.copyfile(report / FIGURES, self.path / FIGURES)
         self._results = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
         summary = self._write_summary()
         self._write_page(summary)
@@ -135,6 +139,11 @@ class RunFolder:
         run = ThisRun.of(summary, config, command_of(self.path))
         page = self._report.read_text(encoding="utf-8")
         write_text(self.path / REPORT, put_into(page, run))
+
+    def figures(self) -> dict[str, Any]:
+        """What the report's charts show; empty before it, and where it is from an older version."""
+        path = self.path / FIGURES
+        return dict(read_json(path)) if path.is_file() else {}
 
     def _write_summary(self) -> dict[str, Any]:
         run_specific = {

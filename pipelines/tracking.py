@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -37,7 +37,9 @@ class RunTracker:
 
     Args:
         folder: The run's output folder; ``metrics.jsonl`` and W&B's offline files go there.
-        group: The experiment, which groups its runs in W&B.
+        group: What groups its runs in W&B: the experiment, or all jobs of a sweep.
+        kind: ``run``, or ``sweep`` for a job of a sweep.
+        tags: Further words by which W&B finds the run.
         settings: The composed configuration as plain values.
     """
 
@@ -49,15 +51,16 @@ class RunTracker:
         name: str,
         group: str,
         settings: Mapping[str, Any],
+        kind: str = "run",
+        tags: Sequence[str] = (),
     ) -> None:
         self._file: IO[str] = (folder / METRICS_FILE).open("a", encoding="utf-8")
         self._wandb = None
         if config.wandb_mode != "disabled":
-            from pipelines.wandb_run import WandbRun
+            from pipelines.wandb_run.run import RunIdentity, WandbRun
 
-            self._wandb = WandbRun(
-                config, name=name, group=group, folder=folder, settings=dict(settings)
-            )
+            identity = RunIdentity(name, group, kind, tuple(tags))
+            self._wandb = WandbRun(config, identity, folder=folder, settings=dict(settings))
 
     @property
     def wandb_id(self) -> str | None:
@@ -86,17 +89,18 @@ class RunTracker:
     def used(self, artifact: Artifact) -> None:
         """Records an artifact that was found in the store, with the metrics it was made with."""
         self.record(artifact.stage, artifact.manifest.metrics)
-        self.produced(artifact)
+        if self._wandb:
+            self._wandb.mirror(artifact, used=True)
 
     def produced(self, artifact: Artifact) -> None:
-        """Mirrors an artifact to W&B."""
+        """Mirrors an artifact that the run has made to W&B."""
         if self._wandb:
-            self._wandb.mirror(artifact)
+            self._wandb.mirror(artifact, used=False)
 
-    def summary(self, summary: Mapping[str, Any], report: Path) -> None:
-        """Puts the run's results and its HTML report (if there is one) into the W&B run."""
+    def results(self, summary: Mapping[str, Any], figures: Mapping[str, Any], page: Path) -> None:
+        """Puts the run's results, its figures and its HTML report, if there is one, into W&B."""
         if self._wandb:
-            self._wandb.summary(summary, report)
+            self._wandb.results(summary, figures, page)
 
     def __enter__(self) -> RunTracker:
         return self
@@ -187,6 +191,13 @@ class StageRecorder:
         from pipelines.lightning_logger import RecorderLogger
 
         return RecorderLogger(self, self._stage)
+
+
+def report_sweep(folder: Path) -> str | None:
+    """A line about W&B's report of a multirun; None where W&B has recorded none of its jobs."""
+    from pipelines.wandb_run.publishing import report_sweep as report
+
+    return report(folder)
 
 
 def check_tracking(config: TrackingConfig) -> None:

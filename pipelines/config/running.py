@@ -15,6 +15,9 @@ class TrackingConfig:
     project: str = "judge-lightning"
     entity: str | None = None
     tags: list[str] = field(default_factory=list)
+    wait_seconds: float = 60.0
+    """*(free)* How long a run's end waits for W&B to have received or recorded everything. What is
+    missing then is on the disk, and ``wandb sync`` sends it."""
 
 
 @dataclass

@@ -93,8 +93,6 @@ def _token_view(material: Material) -> Markup | None:
 
 
 def _cycle_time(material: Material) -> Markup | None:
-    if not material.headline:
-        raise AbsentError
     names = pictured(material)
     if not names:
         if not material.headline:

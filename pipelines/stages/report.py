@@ -22,7 +22,10 @@ _SECTIONS = (
 
 
 class Report(Stage):
-    """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``."""
+    """Reads the artifacts before it; writes ``summary.json``, ``report.html``, ``terminal.txt``.
+
+    Of a run that decodes, ``figures.json`` has what the page's charts are drawn from.
+    """
 
     name = "report"
     version = 6
@@ -53,6 +56,7 @@ class Report(Stage):
 
     def run(self, context: StageContext) -> None:
         from pipelines.report.faults import Faults
+        from pipelines.report.figures import figures
         from pipelines.report.rendering import (
             read_report,
             render_acceptance_report,
@@ -76,6 +80,8 @@ class Report(Stage):
                 "terminal.txt": render_table(material),
                 **render_pictures(material),
             }
+            shown = figures(material.run, summary, inputs["decode"])
+            files["figures.json"] = json.dumps(shown, ensure_ascii=False) + "\n"
         files["summary.json"] = json.dumps(summary, indent=2) + "\n"
         for name, text in files.items():
             (context.work / name).write_text(text, encoding="utf-8")

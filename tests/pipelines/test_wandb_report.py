@@ -1,0 +1,226 @@
+"""W&B's report, built by its real SDK and without an account."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.durable import read_json, write_json
+from pipelines.report.figures import figures
+from pipelines.report.material import read_material
+from pipelines.report.summary import summarise
+from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
+from pipelines.wandb_report import main
+from pipelines.wandb_run.publishing import (
+    SPECIFICATION,
+    Subject,
+    publish,
+    report_sweep,
+    save_specification,
+)
+from pipelines.wandb_run.report_text import headline_table, markdown_table
+from tests.report.conftest import IDENTITY, PLAIN, write_artifacts
+
+reports = pytest.importorskip("wandb_workspaces.reports.v2")
+
+SUBJECT = Subject("judge-lightning", None, "quickstart", "abcd1234", "wandb/offline-run-1-abcd1234")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run, as the report stage leaves it."""
+    root = tmp_path_factory.mktemp("finished")
+    folders = write_artifacts(root / "store", replace(PLAIN, text="2 | 3 <b>*</b> $x$"))
+    material = read_material(IDENTITY, folders)
+    summary = {**summarise(material), "run": {"seconds": 1.0}}
+    run = root / "run"
+    run.mkdir()
+    write_json(run / SUMMARY, summary)
+    write_json(run / FIGURES, figures(material, summary, folders["decode"]))
+    (run / CONFIG).write_text("exp: quickstart\nsweep: {axes: {layer: judge.layer}}\n")
+    return run
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy that a test may write to."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What W&B's server is asked to keep; it knows one project and numbers its reports."""
+    asked: list[dict[str, Any]] = []
+    interface = reports.interface
+
+    def upsert(api: Any, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        asked.append(variables)
+        view = {
+            "id": variables["id"] or f"report-{len(asked)}",
+            "name": variables["name"],
+            "displayName": variables["displayName"],
+            "description": variables["description"],
+            "project": {"id": "1", "name": "judge-lightning", "entityName": "somebody"},
+            "spec": variables["spec"],
+        }
+        return {"upsertView": {"view": view, "inserted": True}}
+
+    projects = [SimpleNamespace(name="judge-lightning")]
+    api = SimpleNamespace(projects=lambda entity: projects)
+    monkeypatch.setattr(interface, "execute_graphql", upsert)
+    monkeypatch.setattr(interface, "_get_api", lambda: api)
+    monkeypatch.setattr(interface, "get_app_url", lambda api: "https://server")
+    return asked
+
+
+def specified(folder: Path) -> Any:
+    """The saved report, read by the SDK's own models."""
+    spec = read_json(folder / SPECIFICATION)["report"]
+    return reports.Report._from_model(reports.internal.ReportViewspec.model_validate(spec))
+
+
+def texts(report: Any) -> str:
+    return "\n".join(str(getattr(block, "text", "")) for block in report.blocks)
+
+
+def panels(report: Any) -> list[Any]:
+    return [panel for block in report.blocks for panel in getattr(block, "panels", [])]
+
+
+def test_the_specification_is_one_of_the_sdks_own_and_no_block_or_panel_is_unknown_to_it(
+    run: Path,
+) -> None:
+    save_specification(run, SUBJECT)
+    report = specified(run)
+    kinds = {type(part).__name__ for part in [*report.blocks, *panels(report)]}
+    assert not {kind for kind in kinds if kind.startswith("Unknown")}
+    assert {"BarPlot", "LinePlot", "CustomChart", "WeavePanelSummaryTable", "RunComparer"} <= kinds
+
+
+def test_it_tells_the_verdict_first_and_the_summarys_numbers(run: Path) -> None:
+    save_specification(run, SUBJECT)
+    said, figures = texts(specified(run)), read_json(run / FIGURES)
+    assert said.index(figures["sentence"]) < said.index("accepted per cycle")
+    judge = read_json(run / SUMMARY)["decode"]["judge"]
+    assert f"{judge['accepted_per_cycle']:,.2f}" in said
+    assert f"{judge['right']:.1%}" in said
+
+
+def test_its_panels_are_about_this_run_and_compare_it_with_its_group(run: Path) -> None:
+    save_specification(run, SUBJECT)
+    *own, last = [block for block in specified(run).blocks if hasattr(block, "panels")]
+    assert {grid.runsets[0].filters for grid in own} == {"Metric(\"ID\") == 'abcd1234'"}
+    assert last.runsets[0].filters == "Metric(\"Group\") == 'quickstart'"
+
+
+def test_its_charts_are_drawn_from_the_tables_that_the_run_logs(run: Path) -> None:
+    save_specification(run, SUBJECT)
+    drawn = {
+        panel.query["summaryTable"]["tableKey"]
+        for panel in panels(specified(run))
+        if type(panel).__name__ == "CustomChart"
+    }
+    assert drawn == {
+        f"Custom Chart Tables/{name}_table"
+        for name in ("train/layers", "calibrate/operating_curve", "decode/accepted")
+    }
+
+
+def test_beside_it_stands_the_one_command_that_publishes_it(run: Path) -> None:
+    command = save_specification(run, SUBJECT)
+    assert command == read_json(run / SPECIFICATION)["publish"]
+    assert command == (
+        f"wandb sync {run}/wandb/offline-run-1-abcd1234 && python -m pipelines.wandb_report {run}"
+    )
+
+
+def test_a_run_of_an_older_version_has_a_report_without_what_it_does_not_know(run: Path) -> None:
+    (run / FIGURES).unlink()
+    save_specification(run, SUBJECT)
+    report = specified(run)
+    assert report.description == "quickstart on micro"
+    assert "CustomChart" not in {type(panel).__name__ for panel in panels(report)}
+
+
+def test_publishing_twice_brings_the_same_report_up_to_date(
+    run: Path, server: list[dict[str, Any]]
+) -> None:
+    first, second = (publish(run, SUBJECT, "somebody") for _ in range(2))
+    assert first == second
+    assert [asked["id"] for asked in server] == [None, "report-1"]
+    assert json.loads(server[-1]["spec"])["blocks"]
+
+
+def test_somebody_elses_account_gets_a_report_of_its_own(
+    run: Path, server: list[dict[str, Any]]
+) -> None:
+    publish(run, SUBJECT, "somebody")
+    publish(run, SUBJECT, "somebody-else")
+    assert [asked["id"] for asked in server] == [None, None]
+
+
+def test_a_sweep_has_a_report_over_the_group_of_its_jobs(run: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "multirun"
+    for layer in (4, 5):
+        job = shutil.copytree(run, sweep / str(layer))
+        (job / CONFIG).write_text(
+            f"exp: layers\njudge: {{layer: {layer}}}\n"
+            "sweep: {title: Which layer, axes: {layer: judge.layer}}\n"
+        )
+        save_specification(job, replace(SUBJECT, group="layers-now"))
+    line = report_sweep(sweep)
+    assert line == (
+        f"W&B: wandb sync {sweep}/*/wandb/offline-run-* && python -m pipelines.wandb_report {sweep}"
+    )
+    report = specified(sweep)
+    (parallel,) = (p for p in panels(report) if type(p).__name__ == "ParallelCoordinatesPlot")
+    assert [column.display_name for column in parallel.columns][:2] == [
+        *("layer", "accepted per cycle"),
+    ]
+    filters = {r.filters for b in report.blocks for r in getattr(b, "runsets", [])}
+    assert filters == {"Metric(\"Group\") == 'layers-now'"}
+
+
+def test_a_sweep_that_wandb_has_not_recorded_has_no_line(run: Path) -> None:
+    assert report_sweep(run.parent) is None
+
+
+def test_a_folder_without_a_specification_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "wandb_report.json" in line
+
+
+def test_without_a_login_nothing_is_published_and_one_line_says_what_to_do(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("NETRC", str(tmp_path / "nobody"))
+    monkeypatch.setenv("WANDB_API_KEY", "")
+    save_specification(run, SUBJECT)
+    assert main([str(run)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "wandb login" in line
+
+
+def test_text_in_a_table_is_shown_as_it_is() -> None:
+    table = markdown_table(["a|b"], [["<img onerror=x> *x* $y$\nz"]])
+    assert table.splitlines()[0] == r"| a\|b |"
+    assert table.splitlines()[2] == r"| \<img onerror=x\> \*x\* \$y\$ z |"
+
+
+def test_speed_that_a_stand_in_has_measured_says_so() -> None:
+    row = {"accepted_per_cycle": 0.0, "right": 0.5, "right_stderr": 0.1, "speedup": 1.0}
+    summary = {"decode": {"target": row}, "speed": {"stand_in": True}}
+    assert "speed-up (stand-in)" in headline_table(summary)
