@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup quickstart test lint constraints clean
+.PHONY: setup quickstart test lint notebooks notebooks-check constraints clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,14 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# The notebooks on a finished run, JUDGE_RUN or outputs/latest: run and rendered into docs/notebooks,
+# or only run.
+notebooks: $(STAMP)
+	@$(BIN)/python notebooks/run.py
+
+notebooks-check: $(STAMP)
+	@$(BIN)/python notebooks/run.py --check
 
 # Freezes what is installed now; run it in an environment that was made without constraints.
 constraints:

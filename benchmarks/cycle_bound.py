@@ -17,6 +17,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from benchmarks.measuring import (
@@ -32,11 +33,14 @@ from benchmarks.measuring import (
 )
 from benchmarks.subjects import held_out_prompts, idle_head, pair_config, prompt_ids
 from judge_lightning import SpeculativeDecoder
-from judge_lightning.decoding.compiled import CompiledEngine, CompiledSpeculation
+from judge_lightning.decoding.bare import BarePasses, bare_passes
+from judge_lightning.decoding.compiled import CompiledEngine
+from judge_lightning.decoding.cycle_clock import MARKS, CycleClock
 from judge_lightning.decoding.draft_length import Pace
-from judge_lightning.decoding.eager import EagerEngine, EagerSpeculation
+from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.decoding.engine import ENGINES, Roles
 from judge_lightning.decoding.request import Request
+from judge_lightning.decoding.trace import Cycle
 from judge_lightning.errors import UserError
 from judge_lightning.models.pair import Pair
 from judge_lightning.verifiers import Exact, Judge, Verifier
@@ -101,9 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.prompts, given.new_tokens, given.draft_length = 1, 24, 4
     rows = [row for pair in given.pairs for row in measure(pair, given)]
     _print(rows, given.clock)
+    marks = marking_seconds(CLOCKS[given.clock])
+    shortest = min(row.wall for row in rows) / 1000
+    share = f"{marks / shortest:.3%} of the shortest cycle"
+    note(f"telling a cycle's parts takes the decoder {1e6 * marks:.1f} us, {share}")
     result = {
         "draft_length": given.draft_length,
         "clock": given.clock,
+        "marking_seconds": marks,
         "results": [{**asdict(row), "reached": row.reached} for row in rows],
     }
     save("cycle_bound", result, given.out)
@@ -145,6 +154,18 @@ def measure(name: str, given: Any) -> list[Efficiency]:
     ]
 
 
+def marking_seconds(clock: Clock, cycles: int = 2000) -> float:
+    """What a decoder's own marks cost it in a cycle: setting four and sharing them out."""
+    marked = [Cycle([], 0, [], None, 0) for _ in range(cycles)]
+    marks = CycleClock(torch.device("cpu"))
+    started = clock()
+    for _ in marked:
+        for _ in range(MARKS):
+            marks.mark()
+    marks.share_out(marked)
+    return (clock() - started) / cycles
+
+
 class ProbedEngine:
     """An engine in front of whose cycles the bare passes are timed; ``costs`` has a row each."""
 
@@ -180,13 +201,13 @@ class ProbedSpeculation:
         clock = self._clock
         if self._costs:
             self._costs[-1].wall = clock() - self._costs[-1].started
-        bare = (0.0, 0.0)
+        bare = BarePasses(0.0, 0.0)
         if self._costs and n + self._roles.draft_length < self.tokens.shape[1]:
-            compiled = isinstance(self._inner, CompiledSpeculation)
-            bare = (bare_compiled if compiled else bare_eager)(self._inner, self._roles, n, clock)
+            bare = bare_passes(self._inner, self._roles, n, clock)
         started = clock()
         m, q = self._inner.propose(n, pace)
-        self._costs.append(CycleCost(m, *bare, started=started, propose=clock() - started))
+        cost = CycleCost(m, bare.draft, bare.target, started=started, propose=clock() - started)
+        self._costs.append(cost)
         return m, q
 
     def verify(self, n: int, m: int) -> tuple[Tensor, Tensor | None]:
@@ -195,46 +216,6 @@ class ProbedSpeculation:
         logits, states = self._inner.verify(n, m)
         self._costs[-1].verify = self._clock() - started
         return logits, states
-
-
-def bare_eager(
-    speculation: EagerSpeculation, roles: Roles, n: int, clock: Clock = perf_counter
-) -> tuple[float, float]:
-    """Seconds of M draft forwards and of one target forward over M + 1 tokens.
-
-    Taken on the decoder's own caches, which are cropped afterwards, outside of the time.
-    """
-    token = speculation.tokens[:, n - 1 : n]
-    block = token.expand(1, roles.draft_length + 1)
-    draft, target = speculation._draft._cache, speculation._target._cache
-    started = clock()
-    for _ in range(roles.draft_length):
-        roles.draft(token, past_key_values=draft, use_cache=True, logits_to_keep=1)
-    drafted = clock()
-    roles.target(block, past_key_values=target, use_cache=True)
-    ended = clock()
-    draft.crop(-roles.draft_length)
-    target.crop(-roles.draft_length - 1)
-    return drafted - started, ended - drafted
-
-
-def bare_compiled(
-    speculation: CompiledSpeculation, roles: Roles, n: int, clock: Clock = perf_counter
-) -> tuple[float, float]:
-    """Seconds of the compiled draft steps, M of those in the graphs, and of the verify graph."""
-    draft, target = speculation._draft, speculation._target
-    token, given = speculation.tokens[0, n - 1 : n].clone(), draft.model.unknown
-    count = draft.steps * draft.calls
-    positions = [p.clone() for p in draft.model.position[n - 1 : n - 1 + count]]
-    window = slice(n - 1, n + roles.draft_length)
-    block, places = speculation.tokens[0, window].clone(), target.model.positions[window]
-    started = clock()
-    for call in range(0, count, draft.steps):
-        draft.read_on(token, given, positions[call : call + draft.steps])
-    drafted = clock()
-    target.graphs[len(block)](block, places)
-    ended = clock()
-    return (drafted - started) * roles.draft_length / count, ended - drafted
 
 
 def _efficiency(

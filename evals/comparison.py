@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evals.agreement import check_agreement
-from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative
-from evals.generations import Generation, ShardFiles, Timing, text_of
+from evals.cycle_time import BOUND_PROMPTS, measure_bounds
+from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative, watch_shift
+from evals.generations import Bound, Generation, ShardFiles, Timing, text_of
 from evals.side_by_side import run_side_by_side
+from evals.speed import spread_evenly
 from judge_lightning.court.records import Prompt
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ class Portion(Protocol):
     def complete(self, decoders: Sequence[str]) -> bool:
         """Whether all of it is written."""
 
-    def decode(self, bench: Bench) -> int:
-        """Decodes and writes it; returns how many prompts it holds."""
+    def decode(self, bench: Bench) -> Iterator[None]:
+        """Decodes and writes it; yields after each of its prompts."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Shard:
         """Whether all of it is written."""
         return self.files.complete(decoders)
 
-    def decode(self, bench: Bench) -> int:
-        """Decodes and writes it; returns how many prompts it holds."""
+    def decode(self, bench: Bench) -> Iterator[None]:
+        """Decodes and writes it; yields after each prompt."""
         return bench.decode_shard(self)
 
 
@@ -98,8 +100,8 @@ def plan_shards(prompts: Sequence[Prompt], folder: Path, size: int) -> list[Shar
 
 def run_comparison(
     comparison: Comparison, shards: Sequence[Portion], devices: Sequence[str | None]
-) -> Iterator[int]:
-    """Decodes the portions that are not complete yet; yields each finished one's prompt count.
+) -> Iterator[None]:
+    """Decodes the portions that are not complete yet; yields after each prompt.
 
     Args:
         comparison: What to decode.
@@ -121,7 +123,7 @@ def run_comparison(
     if workers == 1:
         bench = Bench(comparison, longest)
         for shard in missing:
-            yield shard.decode(bench)
+            yield from shard.decode(bench)
         return
     yield from run_side_by_side(partial(Bench, comparison, longest), missing, devices[:workers])
 
@@ -155,16 +157,33 @@ class Bench:
         self._warm = False
         self._compile_seconds = 0.0
 
-    def decode_shard(self, shard: Shard) -> int:
-        """Decodes and writes one shard; returns how many prompts it holds."""
+    def decode_shard(self, shard: Shard) -> Iterator[None]:
+        """Decodes and writes one shard; yields after each prompt."""
         generations: list[Generation] = []
         timings: list[Timing] = []
+        bounds: list[Bound] = []
+        bounded = spread_evenly(shard.prompts, BOUND_PROMPTS)
         for number, prompt in enumerate(shard.prompts):
-            for generation, timing in self.decode_prompt(prompt, first=number):
-                generations.append(generation)
-                timings.append(timing)
-        shard.files.write(self.comparison.decoders, generations, timings)
-        return len(shard.prompts)
+            answers = self.decode_prompt(prompt, first=number)
+            generations += [generation for generation, _ in answers]
+            timings += [timing for _, timing in answers]
+            if prompt in bounded:
+                bounds += self._bounds(prompt, answers[0][0])
+            yield
+        shard.files.write(self.comparison.decoders, generations, timings, bounds)
+
+    def _bounds(self, prompt: Prompt, answer: Generation) -> list[Bound]:
+        """What a cycle's forward passes take by themselves, between two prompts."""
+        from judge_lightning.court.prompting import render_prompt
+
+        return measure_bounds(
+            self.decoders.values(),
+            self.comparison.engine,
+            prompt.id,
+            render_prompt(self.pair.tokenizer, prompt.text),
+            answer.token_ids,
+            longest_answer=self.comparison.max_new_tokens,
+        )
 
     def decode_prompt(self, prompt: Prompt, first: int = 0) -> list[tuple[Generation, Timing]]:
         """One generation by each decoder, one after the other.
@@ -231,15 +250,18 @@ class Bench:
         seconds = time.perf_counter() - started - (self.engine.compile_seconds - compiled_before)
         compiling = self.engine.compile_seconds - self._compile_seconds
         self._compile_seconds = self.engine.compile_seconds
-        cycle_seconds = [round(cycle.seconds, 6) for cycle in trace.cycles]
+        parts = [cycle.parts for cycle in trace.cycles if cycle.parts is not None]
         timing = Timing(
             stream,
             name,
             seconds,
             len(new_ids),
-            cycle_seconds,
+            [round(cycle.seconds, 6) for cycle in trace.cycles],
             round(compiling, 3),
             self.comparison.engine,
+            [round(part.draft, 6) for part in parts],
+            [round(part.verify, 6) for part in parts],
+            [round(part.judge, 6) for part in parts],
         )
         return new_ids, trace, timing
 
@@ -278,22 +300,6 @@ class Bench:
             for name in self.decoders:
                 self._generate(name, ids, WARM_UP_TOKENS, "warm-up")
             self._warm = True
-
-
-def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
-    """Lets the decoders whose rule reads the head's layers score what they write.
-
-    Nothing changes where the head's folder describes no data (``shift.safetensors``).
-    """
-    from judge_lightning.decoding.decoder import SpeculativeDecoder
-    from judge_lightning.shift import ShiftReference, ShiftWatch
-
-    reference = ShiftReference.load(head.folder) if head.folder is not None else None
-    if reference is None:
-        return
-    for decoder in decoders:
-        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layers == head.layers_read:
-            decoder.watch = ShiftWatch(reference)
 
 
 def stream_seed(seed: int, decoder: str, prompt_id: str) -> int:

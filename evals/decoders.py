@@ -190,6 +190,22 @@ def build_decoder(
     return SpeculativeDecoder(pair.target, pair.draft, verifier, draft_length, engine)
 
 
+def watch_shift(decoders: Iterable[Any], head: JudgeHead) -> None:
+    """Lets the decoders whose rule reads the head's layers score what they write.
+
+    Nothing changes where the head's folder describes no data (``shift.safetensors``).
+    """
+    from judge_lightning.decoding.decoder import SpeculativeDecoder
+    from judge_lightning.shift import ShiftReference, ShiftWatch
+
+    reference = ShiftReference.load(head.folder) if head.folder is not None else None
+    if reference is None:
+        return
+    for decoder in decoders:
+        if isinstance(decoder, SpeculativeDecoder) and decoder.verifier.layers == head.layers_read:
+            decoder.watch = ShiftWatch(reference)
+
+
 def _check_rules(rules: Rules) -> None:
     if not rules:
         return

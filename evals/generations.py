@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.generations import (
+    BOUNDS,
     TIMINGS,
+    Bound,
     Generation,
     Timing,
     generations_file,
+    read_bounds,
     read_generations,
     read_rows,
     read_timings,
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TIMINGS",
+    "Bound",
     "Generation",
     "ShardFiles",
     "Timing",
+    "read_bounds",
     "read_generations",
     "read_rows",
     "read_timings",
@@ -40,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ShardFiles:
-    """The files of one shard of prompts: one per decoder and one with all timings."""
+    """The files of one shard of prompts: one per decoder, one with all timings, one of bounds."""
 
     folder: Path
     number: int
@@ -52,6 +57,15 @@ class ShardFiles:
     def timings(self) -> Path:
         return self.folder / f"{TIMINGS}-{self.number:05d}.jsonl"
 
+    @property
+    def bounds(self) -> Path:
+        return self.folder / f"{BOUNDS}-{self.number:05d}.jsonl"
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the files that differ from run to run."""
+        return self.timings.name, self.bounds.name
+
     def complete(self, decoders: Sequence[str]) -> bool:
         """Whether every file is there: each is renamed into place whole, timings last."""
         return self.timings.is_file() and all(self.generations(d).is_file() for d in decoders)
@@ -61,11 +75,13 @@ class ShardFiles:
         decoders: Sequence[str],
         generations: Iterable[Generation],
         timings: Iterable[Timing],
+        bounds: Iterable[Bound] = (),
     ) -> None:
         """Writes the shard's files, each beside its name first, then renamed into place."""
         rows = list(generations)
         for decoder in decoders:
             write_rows(self.generations(decoder), [row for row in rows if row.decoder == decoder])
+        write_rows(self.bounds, list(bounds))
         write_rows(self.timings, list(timings))
 
     def take(self, decoders: Sequence[str], folder: Path) -> None:
@@ -80,6 +96,8 @@ class ShardFiles:
             )
         own = read_rows(self.timings, Timing) if self.timings.is_file() else ()
         kept = [row for row in own if row.decoder not in decoders]
+        if not self.bounds.is_file():  # Nothing was decoded beside what is taken.
+            write_rows(self.bounds, list(read_rows(theirs.bounds, Bound)))
         write_rows(self.timings, [*read_rows(theirs.timings, Timing), *kept])
 
 

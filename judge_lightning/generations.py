@@ -1,18 +1,20 @@
 """What each decoder wrote to each prompt, and how long it took: records, and how to read them.
 
 Texts and verdicts are reproducible and timings are not, so they live in separate files:
-``generations-<decoder>-00000.jsonl`` and ``timings-00000.jsonl``.
+``generations-<decoder>-00000.jsonl`` and ``timings-00000.jsonl``, with the bare passes that were
+measured between the prompts in ``bounds-00000.jsonl``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 TIMINGS = "timings"
+BOUNDS = "bounds"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Generation:
 class Timing:
     """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle.
 
+    ``draft_seconds``, ``verify_seconds`` and ``judge_seconds`` are each cycle's parts; empty where
+    nothing is proposed, where the device tells none, and in older files.
     ``compile_seconds``, which come on top, are what the engine has spent on compilation since
     the process's generation before; the first one's include the warm-up's. ``engine`` ran the
     models.
@@ -53,6 +57,28 @@ class Timing:
     cycle_seconds: list[float]
     compile_seconds: float = 0.0
     engine: str = ""
+    draft_seconds: list[float] = field(default_factory=list)
+    verify_seconds: list[float] = field(default_factory=list)
+    judge_seconds: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Seconds of M bare draft forwards and of a bare target forward over M + 1 tokens.
+
+    Measured once after the prompt was answered, behind half of its answer, M being the draft
+    length and ``engine`` what runs the models.
+    """
+
+    prompt_id: str
+    draft: float
+    target: float
+    engine: str
+
+    @property
+    def seconds(self) -> float:
+        """Of all of them: what a cycle takes at least."""
+        return self.draft + self.target
 
 
 R = TypeVar("R")
@@ -79,6 +105,12 @@ def read_timings(folder: Path) -> Iterator[Timing]:
     """Reads the timings of all decoders and shards."""
     for path in sorted(folder.glob(f"{TIMINGS}-*.jsonl")):
         yield from read_rows(path, Timing)
+
+
+def read_bounds(folder: Path) -> Iterator[Bound]:
+    """Reads the bounds of all shards; none where an older folder has no such files."""
+    for path in sorted(folder.glob(f"{BOUNDS}-*.jsonl")):
+        yield from read_rows(path, Bound)
 
 
 def read_rows(path: Path, kind: type[R]) -> Iterator[R]:

@@ -15,7 +15,7 @@ WIDTH_ELSEWHERE = 110
 """Columns where output goes to a file or another program."""
 
 _EMPHASIS = (
-    (re.compile(r"^\s*(Judge decoding|stand-in: Judge decoding)\b.*$"), "bold green"),
+    (re.compile(r"^\s+(Judge decoding)\b.*$"), "bold green"),
     (re.compile(r"^(warning: |job \S+: ).*$"), "yellow"),
     (re.compile(r"^Refused by the gate\b.*$"), "bold red"),
     (re.compile(r"^[\s─━]*[─━]$"), "dim"),

@@ -19,7 +19,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -118,15 +117,34 @@ class RunTracker:
 
 
 class RateColumn(ProgressColumn):
-    """How many ``unit`` per second."""
+    """How many ``unit`` per second since the bar was shown, and the time that is left at that rate.
 
-    def __init__(self, unit: str) -> None:
+    rich's own columns look at the last 30 seconds alone, and so tell nothing of a stage that
+    finishes something once a minute. ``done`` were finished before.
+    """
+
+    max_refresh = 0.5
+
+    def __init__(self, unit: str, done: int) -> None:
         super().__init__()
-        self._unit = unit
+        self._unit, self._done = unit, done
 
     def render(self, task: Task) -> Text:
-        """Empty until there are two samples."""
-        return Text(f"{task.speed:.3g} {self._unit}/s" if task.speed else "")
+        """The time alone until something is finished."""
+        elapsed = task.elapsed or 0.0
+        finished = task.completed - self._done
+        if not finished or not elapsed:
+            return Text(f"{_clock(elapsed)} elapsed")
+        rate = f"{finished / elapsed:.3g} {self._unit}/s"
+        if task.total is None:
+            return Text(f"{rate}, {_clock(elapsed)} elapsed")
+        return Text(f"{rate}, {_clock((task.total - task.completed) * elapsed / finished)} left")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class StageRecorder:
@@ -158,8 +176,7 @@ class StageRecorder:
             TextColumn(self._stage),
             BarColumn(),
             MofNCompleteColumn(),
-            RateColumn(unit),
-            TimeRemainingColumn(compact=True),
+            RateColumn(unit, done),
             console=Console(stderr=True),
             transient=True,
         )

@@ -74,8 +74,8 @@ class Dialogue:
         """Whether it is written: both files are renamed into place whole."""
         return self.answers.is_file() and self.timings.is_file()
 
-    def decode(self, bench: Bench) -> int:
-        """Answers and writes it; returns 1."""
+    def decode(self, bench: Bench) -> Iterator[None]:
+        """Answers and writes it; yields once."""
         answers: list[Answer] = []
         timings: list[Timing] = []
         names = bench.comparison.decoders
@@ -90,7 +90,7 @@ class Dialogue:
             self.answers, sorted(answers, key=lambda row: (names.index(row.decoder), row.turn))
         )
         write_rows(self.timings, timings)
-        return 1
+        yield
 
     def _talk(self, bench: Bench, name: str) -> Iterator[tuple[Answer, Timing | None]]:
         from judge_lightning.court.chat.local import render_messages

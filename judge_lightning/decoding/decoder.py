@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from judge_lightning.decoding.cycle_clock import CycleClock
 from judge_lightning.decoding.draft_length import DraftLength, as_draft_length
 from judge_lightning.decoding.engine import Engine, Roles, make_engine
 from judge_lightning.decoding.request import (
@@ -65,7 +66,7 @@ class SpeculativeDecoder:
         self.draft_length = as_draft_length(draft_length)
         self.engine = make_engine(engine)
         self._vocabulary = min(rows)
-        self._roles = Roles(
+        self.roles = Roles(
             target,
             draft,
             self.draft_length.longest,
@@ -74,7 +75,7 @@ class SpeculativeDecoder:
             reads_draft=verifier.reads_draft,
             reads_draft_states=verifier.reads_draft_states,
         )
-        self.engine.admit(self._roles)
+        self.engine.admit(self.roles)
 
     def generate(
         self,
@@ -115,7 +116,7 @@ class SpeculativeDecoder:
             vocabulary=self._vocabulary,
         )
         with torch.inference_mode():
-            self.engine.prepare(self._roles, request)
+            self.engine.prepare(self.roles, request)
             trace = self._decode(request)
         return DecodeOutput(torch.cat((input_ids, input_ids.new_tensor([trace.tokens])), 1), trace)
 
@@ -128,15 +129,20 @@ class SpeculativeDecoder:
         pace = self.draft_length.start()
         n = request.prompt.shape[1]
         started = perf_counter()
-        with self.engine.speculate(self._roles, request) as speculation:
+        with self.engine.speculate(self.roles, request) as speculation:
             tokens = speculation.tokens
+            clock = CycleClock(tokens.device)
             while n < request.end:
+                clock.mark()
                 m, q = speculation.propose(n, pace)
+                d = speculation.draft_states(n, m) if self.roles.reads_draft_states else None
+                clock.mark()
                 own_logits, e = speculation.verify(n, m)  # (m + 1, V), (m, H) or (m, L, H)
-                d = speculation.draft_states(n, m) if self._roles.reads_draft_states else None
+                clock.mark()
                 logits = request.processed(tokens[:, : n + m], own_logits)
                 block = Block(tokens[0, n : n + m], logits, e, request.temperature, q, d)
                 verdict = self.verifier.verdict(block, request.generator)
+                clock.mark()
                 tokens[0, n + verdict.accepted] = verdict.next_token
                 cycle = _cycle(verdict, request.stops)
                 if pace is not None:
@@ -157,6 +163,7 @@ class SpeculativeDecoder:
                 last = cycle.next_token
                 if stopped is not None or last is None or last in request.stops:
                     break
+        clock.share_out(trace.cycles)
         if watch is not None:
             trace.shift = watch.score()
         return trace

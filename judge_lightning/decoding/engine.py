@@ -69,7 +69,8 @@ class Speculation(Protocol):
     def draft_states(self, n: int, m: int) -> Tensor | None:
         """The draft's states (m, D) at the ``m`` proposed tokens' own positions.
 
-        The output of its last block; None where the verifier reads none.
+        The output of its last block; None where the verifier reads none. Asked for right after
+        ``propose``.
         """
 
     def forget_after(self, n: int) -> None:

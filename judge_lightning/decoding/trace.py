@@ -16,6 +16,20 @@ Fate = Literal["both", "standard", "judge", "target"]
 target wrote it itself, as a correction or as the bonus after a block that was kept whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class CycleParts:
+    """Seconds of a cycle's three parts.
+
+    ``draft`` proposes the block, ``verify`` is the target's pass over it, ``judge`` comes to the
+    verdict: the standard rule's and the head's in one, because they wait for the device once. What
+    the head costs is the difference to a decoder with the standard rule alone.
+    """
+
+    draft: float
+    verify: float
+    judge: float
+
+
 @dataclass(slots=True)
 class Cycle:
     """One cycle: tokens proposed, one target forward, one verdict per token.
@@ -23,7 +37,8 @@ class Cycle:
     ``standard`` and ``judge`` (probabilities; None without a judge) hold one entry per proposed
     token, those after the first rejection included. ``next_token`` is the target's own, None
     when an accepted EOS ended the answer. ``seconds`` are wall-clock, the prompt's forwards
-    included in the first cycle.
+    included in the first cycle; ``parts`` of them are known for speculative decoding on the CPU
+    and on CUDA (``cycle_clock``).
     """
 
     proposed: list[int]
@@ -32,6 +47,15 @@ class Cycle:
     judge: list[float] | None
     next_token: int | None
     seconds: float = 0.0
+    parts: CycleParts | None = None
+
+    @property
+    def overhead(self) -> float | None:
+        """Seconds that are in no part: rolling caches back, streaming, Python; None without."""
+        if self.parts is None:
+            return None
+        # A GPU has its own clock, which may be off by a microsecond.
+        return max(0.0, self.seconds - self.parts.draft - self.parts.verify - self.parts.judge)
 
     @property
     def tokens(self) -> list[int]:
@@ -100,7 +124,7 @@ class Trace:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Trace:
-        """Reads what ``to_json`` gave; every cycle's seconds are 0."""
+        """Reads what ``to_json`` gave; every cycle's seconds are 0, without parts."""
         cycles = [
             Cycle(**{**cycle, "standard": [bool(kept) for kept in cycle["standard"]]})
             for cycle in row["cycles"]

@@ -15,6 +15,8 @@ from judge_lightning.runs.artifacts import RunArtifact, RunArtifacts, find_store
 from judge_lightning.runs.files import read_json_object, read_yaml_object, reading
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from judge_lightning.calibration import HeldOut, OperatingPoint
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import ModelSource, Pair
@@ -190,6 +192,17 @@ class Run:
                 "decoder", f"{decoder!r} has answered nothing in {stage}", f"it has {known}"
             )
         return list(read_answers(folder, decoder))
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The pair's tokenizer alone, which is the target's."""
+        from judge_lightning.models.pair import load_tokenizer
+
+        with reading(self.path / CONFIG):
+            pair = self.config["pair"]
+            target = pair["target"]
+            path, revision = str(target["path"]), target.get("revision")
+        return load_tokenizer(path, revision, pair.get("chat_template"))
 
     def pair(self, device: str = "auto") -> Pair:
         """Loads target, draft and tokenizer as the run's configuration says.

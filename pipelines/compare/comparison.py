@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class Comparison:
     measures: list[Measure]
     answers: list[TurnedAnswers]
     notes: list[str]
+
+    def alike(self, measure: Measure) -> bool:
+        """Whether all runs that came to their end have the same number, as it is written."""
+        ended = [run.failed is None for run in self.runs]
+        return len(set(compress(measure.texts, ended))) <= 1
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for scripts, whatever a terminal leaves out included."""

@@ -60,7 +60,7 @@ def differing_settings(runs: Sequence[ComparedRun]) -> list[Setting]:
     """
     known = [run.settings for run in runs if run.settings]
     fields = differing_fields(known)
-    named = list(told_by_name(fields).values())
+    named = list(told_by_name(known).values())
     return [
         Setting(field, [run.settings.get(field) for run in runs], field not in named)
         for field in [*named, *(field for field in fields if field not in named)]

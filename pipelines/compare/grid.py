@@ -45,20 +45,20 @@ def stand_upright(runs: int, width: int) -> bool:
     return runs <= min(_MOST_UPRIGHT, max(2, (width - _LABEL) // _COLUMN))
 
 
-def tables(grid: Grid, width: int, *, upright: bool) -> Iterator[Table]:
-    """The grid as tables of at most ``width`` columns."""
+def tables(grid: Grid, width: int, *, upright: bool) -> Iterator[tuple[str, Table]]:
+    """The grid as tables of at most ``width`` columns, each with its title."""
     if upright:
-        yield _upright(grid)
+        yield grid.title, _upright(grid)
         return
     for section, lines in grid.sections.items():
         title = ": ".join(filter(None, [grid.title, section]))
         for part in _parts(lines, width - _widest(grid.headings) - _GAP):
-            yield _flat(title, grid.headings, part)
+            yield title, _flat(grid.headings, part)
             title = f"{title} (continued)" if not title.endswith("(continued)") else title
 
 
 def _upright(grid: Grid) -> Table:
-    table = _table(grid.title)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     for heading in grid.headings:
         table.add_column(heading, overflow="fold")
@@ -73,8 +73,8 @@ def _upright(grid: Grid) -> Table:
     return table
 
 
-def _flat(title: str, headings: Sequence[str], lines: Sequence[Line]) -> Table:
-    table = _table(title)
+def _flat(headings: Sequence[str], lines: Sequence[Line]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for line in lines:
         table.add_column(line.label, overflow="fold")
@@ -101,7 +101,3 @@ def _parts(lines: Sequence[Line], room: int) -> Iterator[list[Line]]:
 
 def _widest(texts: Sequence[str]) -> int:
     return max((len(text) for text in texts), default=0)
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)

@@ -47,11 +47,6 @@ class Measure:
     changes: list[str]
     better: list[int]
 
-    @property
-    def equal(self) -> bool:
-        """Whether all runs say the same."""
-        return len(set(self.texts)) == 1
-
 
 @dataclass(frozen=True)
 class _Kind:

@@ -30,10 +30,10 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
     """Prints what differs, and with ``everything`` also what is alike."""
     upright = stand_upright(len(comparison.runs), console.width)
     console.print()
-    console.print(_runs(comparison))
+    _print(console, "Runs", _runs(comparison))
     for run in comparison.runs:
         if run.failed is not None:
-            console.print(Text(f"run {run.number} failed: {run.failed}", style="yellow"))
+            console.print(Text(f"run {run.number}: {run.failed}\n", style="yellow"))
     for grid in (
         _settings(comparison, everything),
         _stages(comparison, everything),
@@ -41,23 +41,33 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
         _measures(comparison, everything),
     ):
         if grid.sections:
-            for table in tables(grid, console.width, upright=upright):
-                console.print(table)
+            for title, table in tables(grid, console.width, upright=upright):
+                _print(console, title, table)
     if comparison.answers:
-        console.print(_answers(comparison, everything))
+        confidence = comparison.answers[0].paired.confidence
+        title = f"Right answers against run 1, prompt by prompt ({confidence:.0%} intervals)"
+        _print(console, title, _answers(comparison, everything))
     for line in _notes(comparison, everything):
         console.print(Text(line))
 
 
+def _print(console: Console, title: str, table: Table) -> None:
+    """A table under its title, which would be wrapped to the table's width inside it."""
+    console.print(Text(title, style="bold"))
+    console.print(table)
+
+
 def _runs(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=Text("Runs"), title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("#", justify="right")
     table.add_column("run", overflow="fold")
     table.add_column("pair", overflow="fold")
     table.add_column("found in the store", justify="right")
     table.add_column("state")
     for run in comparison.runs:
-        state = Text("done") if run.failed is None else Text("failed", style="yellow")
+        state = Text("done")
+        if run.failed is not None:
+            state = Text("failed" if "failed" in run.summary else "unfinished", style="yellow")
         pair = str(run.summary.get("pair") or "-")
         table.add_row(str(run.number), Text(run.job.name), Text(pair), run.found_in_store, state)
     return table
@@ -94,7 +104,7 @@ def _origins(comparison: Comparison) -> Grid:
 def _measures(comparison: Comparison, everything: bool) -> Grid:
     grid = Grid("Numbers, with the difference to run 1", _headings(comparison))
     for one in comparison.measures:
-        if everything or not one.equal:
+        if everything or not comparison.alike(one):
             grid.add(one.label, _number_cells(one), one.section)
     return grid
 
@@ -110,9 +120,7 @@ def _number_cells(measure: Measure) -> list[Text]:
 
 
 def _answers(comparison: Comparison, everything: bool) -> Table:
-    confidence = comparison.answers[0].paired.confidence
-    title = f"Right answers against run 1, prompt by prompt ({confidence:.0%} intervals)"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("run", justify="right")
     table.add_column("decoder")
     if everything:
@@ -149,7 +157,7 @@ def _notes(comparison: Comparison, everything: bool) -> Iterator[str]:
     if shared and not everything:
         names = (f"{one.stage} {(one.keys[0] or '')[:SHORT_KEY]}" for one in shared)
         yield f"Artifacts that all runs share: {', '.join(names)}."
-    alike = sum(one.equal for one in comparison.measures)
+    alike = sum(map(comparison.alike, comparison.measures))
     if alike and not everything:
         yield f"{alike} of {len(comparison.measures)} numbers are alike in all runs (--all)."
     yield from (f"{note[0].upper()}{note[1:]}." for note in comparison.notes)

@@ -19,6 +19,7 @@
       const { view } = await vegaEmbed(place, spec, options);
       await view.runAsync();
       figure.dataset.drawn = "yes";
+      figure.dispatchEvent(new CustomEvent("drawn", { bubbles: true, detail: { view } }));
     } catch (error) {
       place.textContent = "This chart could not be drawn.";
       console.error(error);

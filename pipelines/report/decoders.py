@@ -122,11 +122,12 @@ def _blocks(material: Material) -> list[BlockRow]:
             material.headline[name].accepted_per_cycle,
             material.identity.draft_length,
         )
-        for name in _pictured(material)
+        for name in pictured(material)
     ]
 
 
-def _pictured(material: Material) -> list[str]:
+def pictured(material: Material) -> list[str]:
+    """The speculative decoders that have pictures of their own."""
     names = [name for name in material.headline if is_speculative(name)]
     return names if len(names) <= MOST_PICTURES else [n for n in names if n in HEADLINE]
 
@@ -136,7 +137,7 @@ def _histograms(material: Material) -> list[Card]:
         "exact": "A cycle ends at the first word that the target would have put otherwise.",
         "judge": "Correct rewordings pass; a cycle ends at mistakes and doubts.",
     }
-    histograms = {name: material.histograms[name] for name in _pictured(material)}
+    histograms = {name: material.histograms[name] for name in pictured(material)}
     shares = [count / (sum(counts) or 1) for counts in histograms.values() for count in counts]
     peak = max([*shares, 0.01]) * 1.08
     return [

@@ -14,9 +14,11 @@ from pipelines.report import quality
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
 from pipelines.report.court_section import court_section
+from pipelines.report.cycle_time import cycle_section
 from pipelines.report.decoders import (
     cycles_section,
     decoders_section,
+    pictured,
     short_name,
     verdict_section,
 )
@@ -56,7 +58,7 @@ def render_html(
         "The decoders side by side": lambda: decoders_section(material),
         "Answers, token by token": lambda: _token_view(material),
         "Cycle by cycle": lambda: cycles_section(material),
-        # Where the time goes stands here.
+        "Where the time of a cycle goes": lambda: _cycle_time(material),
         "Acceptance rules": lambda: _rules(material),
         "Quality, task by task": lambda: _quality(material),
         "MT-Bench": lambda: _mt_bench(mt_bench, material),
@@ -88,6 +90,19 @@ def _token_view(material: Material) -> Markup | None:
         return None
     view = token_view(material.examples, material.answers, material.identity.headline)
     return render_fragment("token_view.html.j2", token_view=view)
+
+
+def _cycle_time(material: Material) -> Markup | None:
+    names = pictured(material)
+    if not names:
+        if not material.headline:
+            raise AbsentError
+        return None
+    return render_fragment(
+        "cycle_time.html.j2",
+        stand_in=bool(material.speed.stand_in),
+        cycle_time=cycle_section(material, names),
+    )
 
 
 def _rules(material: Material) -> Markup | None:

@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evals.cycle_time import CycleSeconds, cycle_seconds
 from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
 from evals.example_choice import AnswerCounts, count_answers
 from evals.examples import Example, read_examples
-from evals.generations import Generation, Timing, read_generations, read_timings
+from evals.generations import (
+    Generation,
+    Timing,
+    read_bounds,
+    read_generations,
+    read_timings,
+)
 from evals.paired import PairedComparison
 from evals.pareto import RulePoint, rule_points
 from evals.speed import DecoderStatistics, accepted_histogram, decoder_statistics
@@ -78,6 +85,8 @@ class Speed:
         rows: Statistics per decoder, over as many headline prompts as were measured.
         engine: What ran the models; empty where an older artifact does not say.
         tokens_differ: Answers whose tokens are not the pair's own; 0 where it is the pair.
+        cycles: Where the time of a cycle goes, per speculative decoder; empty where the timings
+            have no parts.
     """
 
     pair: str
@@ -86,6 +95,7 @@ class Speed:
     rows: ByDecoder
     engine: str
     tokens_differ: int = 0
+    cycles: dict[str, CycleSeconds] = field(default_factory=dict)
 
     @property
     def prompts(self) -> int:
@@ -223,10 +233,11 @@ def _read_decoded(identity: Identity, inputs: Mapping[str, Path]) -> dict[str, A
         name: [row for row in rows if row.family == identity.headline]
         for name, rows in generations.items()
     }
-    own = statistics[identity.headline]
+    own, engines = statistics[identity.headline], _engines(timings)
+    cycles = _cycles(identity, decoded, home, timings)
     return {
         "headline": own,
-        "speed": Speed(identity.pair, identity.stand_in, False, own, _engines(timings)),
+        "speed": Speed(identity.pair, identity.stand_in, False, own, engines, cycles=cycles),
         "families": {family: rows for family, rows in statistics.items() if rows},
         "change": changes[identity.headline].get("judge"),
         "changes": changes,
@@ -280,8 +291,19 @@ def _read_speed(
         decoder_statistics(generations, timings),
         _engines(timings),
         read_json(folder / "agreement.json")["tokens_differ"],
+        _cycles(identity, folder, generations, timings),
     )
     return {"speed": measured}
+
+
+def _cycles(
+    identity: Identity,
+    folder: Path,
+    generations: Mapping[str, list[Generation]],
+    timings: list[Timing],
+) -> dict[str, CycleSeconds]:
+    length = None if identity.adaptive else identity.draft_length
+    return cycle_seconds(generations, timings, list(read_bounds(folder)), length)
 
 
 def _engines(timings: list[Timing]) -> str:

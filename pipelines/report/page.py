@@ -29,14 +29,14 @@ def render_fragment(template: str, **values: Any) -> Markup:
     return Markup(_environment(_PACKAGE).get_template(template).render(values))
 
 
-def styles(*names: str) -> Markup:
+def styles(*names: str, package: str = _PACKAGE) -> Markup:
     """The style sheets of that name, one after the other."""
-    return Markup("".join(packaged_text(name) for name in names))
+    return Markup("".join(packaged_text(name, package) for name in names))
 
 
-def packaged_text(name: str) -> str:
-    """A file of this package."""
-    return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
+def packaged_text(name: str, package: str = _PACKAGE) -> str:
+    """A file of a package, of this one if none is named."""
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 @cache

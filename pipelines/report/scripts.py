@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -36,14 +37,17 @@ class Scripts:
         return Markup("\n".join(f"<script>{source}</script>" for source in self.sources))
 
 
-def page_scripts(*names: str) -> Scripts:
+def page_scripts(*names: str, more: Sequence[str] = ()) -> Scripts:
     """The packaged scripts of these names, behind the library that ``charts.js`` needs.
+
+    Args:
+        more: Further scripts themselves. They come first, to hear of every chart that is drawn.
 
     Raises:
         ValueError: A script could not stand in a page as it is.
     """
     library = (vega_bundle(),) if CHARTS in names else ()
-    sources = (*library, *map(packaged_text, names))
+    sources = (*more, *library, *map(packaged_text, names))
     for source in sources:
         lower = source.lower()
         if any(sign in lower for sign in ("</script", "<!--", "\r", "\0")):

@@ -20,8 +20,9 @@ _SPEEDS = ("tokens_per_second", "speedup")
 def summarise(material: Material) -> dict[str, Any]:
     """The summary as plain JSON values (DESIGN, section 7).
 
-    ``decode`` is about the headline family. Its ``tokens_per_second`` and ``speedup`` are those of
-    the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
+    ``decode`` is about the headline family. Its ``tokens_per_second``, ``speedup`` and
+    ``cycle_seconds`` (mean seconds of a whole cycle by part, null where the timings have none) are
+    those of the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
     ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
     own; ``right_low`` and ``right_high`` are a 95 % interval. ``families`` has the same per prompt
     family, without the stand-in's speed.
@@ -47,7 +48,9 @@ def summarise(material: Material) -> dict[str, Any]:
         "layers": material.layers,
         "speed": _speed(material.speed),
         "decode": {
-            name: _own(row, material.speed) | _timed(material.speed.rows[name])
+            name: _own(row, material.speed)
+            | _timed(material.speed.rows[name])
+            | _cycle_seconds(name, material.speed)
             for name, row in material.headline.items()
         },
         "families": {
@@ -126,6 +129,13 @@ def _own(row: DecoderStatistics, speed: Speed) -> dict[str, Any]:
 
 def _timed(row: DecoderStatistics) -> dict[str, float]:
     return {name: getattr(row, name) for name in _SPEEDS}
+
+
+def _cycle_seconds(name: str, speed: Speed) -> dict[str, Any]:
+    if not is_speculative(name):
+        return {}
+    found = speed.cycles.get(name)
+    return {"cycle_seconds": None if found is None else asdict(found)}
 
 
 def _judge(material: Material) -> dict[str, Any]:

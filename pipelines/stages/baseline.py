@@ -19,6 +19,7 @@ class Baseline(Stage):
     """Reads prompts; writes generations and timings of the decoders without a judge."""
 
     name = "baseline"
+    version = 2
     reads = ("prompts",)
 
     def wanted(self, config: RunConfig) -> bool:

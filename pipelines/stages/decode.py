@@ -32,7 +32,7 @@ class Decode(Stage):
     """Reads prompts and the calibrated judge; writes generations, traces and timings."""
 
     name = "decode"
-    version = 2
+    version = 3
     reads = ("prompts", "baseline", "calibrate", "certify")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -110,12 +110,10 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     judge = judge_folder(context) if judged_decoders(config) else None
     comparison, devices = prepare_comparison(config, judge, engine_field)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
-    decoded = (
-        prompt for count in run_comparison(comparison, shards, devices) for prompt in range(count)
-    )
+    decoded = run_comparison(comparison, shards, devices)
     for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
         pass
-    context.volatile.update(shard.files.timings.name for shard in shards)
+    context.volatile.update(name for shard in shards for name in shard.files.measured)
 
 
 def _answer_judged(context: StageContext, prompts: list[Prompt], shared: Path) -> None:
@@ -130,7 +128,7 @@ def _answer_judged(context: StageContext, prompts: list[Prompt], shared: Path) -
     others = [name for name in context.config.verifier.decoders if name not in judged]
     for shard in plan_shards(prompts, context.work, context.config.engine.shard_size):
         shard.files.take(others, shared)
-        context.volatile.add(shard.files.timings.name)
+        context.volatile.update(shard.files.measured)
 
 
 def _check_mismatch_rules(config: RunConfig) -> None:

@@ -23,6 +23,7 @@ class Speed(Stage):
     """
 
     name = "speed"
+    version = 2
     reads = ("prompts", "calibrate", "certify", "decode")
 
     def wanted(self, config: RunConfig) -> bool:

@@ -31,6 +31,7 @@ class Trials(Stage):
     """
 
     name = "trials"
+    version = 2
     reads = ("prompts", "calibrate")
 
     def wanted(self, config: RunConfig) -> bool:

@@ -106,7 +106,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def axes_of(jobs: list[Job]) -> dict[str, str]:
     """What tells the jobs apart, label to field: as configured, else the fields that differ.
 
-    Of a group that differs in its name, the name alone is told.
+    Of a group that differs in its name, the name is told, and what differs in spite of it.
     """
     for job in jobs:
         prefix = "sweep.axes."
@@ -117,7 +117,7 @@ def axes_of(jobs: list[Job]) -> dict[str, str]:
         }
         if named:
             return named
-    return told_by_name(differing_fields([job.settings for job in jobs]))
+    return told_by_name([job.settings for job in jobs])
 
 
 def differing_fields(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -131,12 +131,27 @@ def differing_fields(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def told_by_name(fields: Sequence[str]) -> dict[str, str]:
-    """Differing fields by their label, groups first: of one that differs in its name, the name."""
+def told_by_name(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The differing fields by their label, groups first.
+
+    Of a group that differs in its name, the name, and what differs in spite of the same name.
+    """
+    fields = differing_fields(settings)
     by_name = [group for group in GROUPS if f"{group}.name" in fields]
-    named = {group: f"{group}.name" for group in by_name}
-    inside = tuple(f"{group}." for group in by_name)
-    return named | {field: field for field in fields if not field.startswith(inside)}
+    told = {group: f"{group}.name" for group in by_name}
+    for field in fields:
+        name = f"{field.partition('.')[0]}.name"
+        if name not in told.values() or not _follows(settings, field, name):
+            told[field] = field
+    return told
+
+
+def _follows(settings: Sequence[Mapping[str, Any]], field: str, name: str) -> bool:
+    """Whether a group's name says what the field is."""
+    values: dict[str, Any] = {}
+    return all(
+        values.setdefault(str(one.get(name)), one.get(field)) == one.get(field) for one in settings
+    )
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

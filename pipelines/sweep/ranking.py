@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.pareto import pareto_front
-from pipelines.report.wording import NOISE, points, with_error
+from pipelines.report.wording import NOISE, percent, points
 from pipelines.sweep.rows import FamilyNumbers, Row, Sweep, show_value
 
 TOLERABLE = 0.02
 """Up to this loss of right answers a job is shown as one that costs something, above as one that
 costs much."""
+
+HELD, LOST, FELL = "held", "lost", "fell"
+"""No measurable loss of right answers, a tolerable one, a larger one."""
 
 TOKENS, SPEED = "tokens", "speed"
 """What a Pareto front weighs quality against."""
@@ -69,10 +72,10 @@ def loses(one: FamilyNumbers) -> bool:
 
 
 def quality_of(one: FamilyNumbers) -> str:
-    """``held``, ``lost`` or ``fell``: no measurable loss, a tolerable one, a larger one."""
+    """``HELD``, ``LOST`` or ``FELL``."""
     if not loses(one):
-        return "held"
-    return "lost" if one.change is not None and one.change >= -TOLERABLE else "fell"
+        return HELD
+    return LOST if one.change is not None and one.change >= -TOLERABLE else FELL
 
 
 def verdict(sweep: Sweep, view: str) -> str:
@@ -82,18 +85,18 @@ def verdict(sweep: Sweep, view: str) -> str:
     if row is None:
         return f"{len(sweep.done)} of {len(sweep.rows)} jobs are done."
     one, name = row.views[view], describe(sweep, row)
+    subject = f"{name[0].upper()}{name[1:]}"
     kept = "no tokens" if one.kept is None else f"{one.kept:.1f} draft tokens"
     standard = "" if one.exact is None else f" where the standard rule keeps {one.exact:.1f}"
-    cost = f"{points(one.change or 0.0)} ± {(one.change_stderr or 0.0) * 100:.1f} points"
-    right = f"{with_error(one.right, one.right_stderr)} right"
+    change = f"{points(one.change or 0.0)} ± {(one.change_stderr or 0.0) * 100:.1f} points"
+    right = f"{percent(one.right)} right ({change} against the target alone)"
     if ranking.best is not None:
         return (
-            f"{name} keeps the most without a measurable loss: {kept} a cycle{standard},"
-            f" {right}, {cost} against the target alone."
+            f"{subject} keeps the most without a measurable loss: {kept} a cycle{standard},"
+            f" with {right}."
         )
     return (
-        f"Every job loses right answers; {name} loses least: {cost} against the target alone,"
-        f" {kept} a cycle{standard}."
+        f"Every job loses right answers; {name} loses least: {right}, at {kept} a cycle{standard}."
     )
 
 

@@ -51,9 +51,10 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
 
 def _fitting(sweep: Sweep, view: str, console: Console) -> Table:
     """The table with as many of the less important columns as have room."""
+    unlimited = console.options.update(max_width=10_000)
     for left_out in range(len(_OPTIONAL) + 1):
         table = _table(sweep, view, frozenset(_OPTIONAL[:left_out]))
-        if Measurement.get(console, console.options, table).maximum <= console.width:
+        if Measurement.get(console, unlimited, table).maximum <= console.width:
             break
     return table
 

@@ -128,7 +128,8 @@ def test_an_older_run_without_a_number_shows_that_it_has_none(make_run: MakeRun)
 def test_a_failed_run_is_shown_with_its_reason(make_run: MakeRun) -> None:
     failed = {"exp": "quickstart", "pair": "micro", "run": None, "failed": "stage mine failed: x"}
     text = shown(compare(make_run("1"), make_run("2", summary=failed, keys={"mine": "e" * 64})))
-    assert "run 2 failed: stage mine failed: x" in text
+    assert "run 2: stage mine failed: x" in text
+    assert "AUROC" not in text, "one run alone has numbers: nothing differs"
     assert "Run 2 has decoded nothing." in text
 
 

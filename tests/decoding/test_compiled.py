@@ -18,6 +18,7 @@ from judge_lightning import AutoregressiveDecoder, JudgeHead, SpeculativeDecoder
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.sources import Source
 from judge_lightning.decoding import compiler
+from judge_lightning.decoding.bare import bare_cycles
 from judge_lightning.decoding.compiled import BUCKET, CompiledEngine, steps_and_calls
 from judge_lightning.decoding.draft_length import Adaptive
 from judge_lightning.decoding.engine import Engine
@@ -166,6 +167,26 @@ def test_a_sliding_window_is_kept_and_blocks_may_be_of_one(make_pair: MakePair) 
     )
     prompt = random_prompt(9)
     assert_same(compiled.generate(prompt, 25, ()), eager.generate(prompt, 25, ()))
+
+
+def graphs_of(engine: Engine) -> list[set[str]]:
+    assert isinstance(engine, CompiledEngine)
+    return [set(model._graphs) for model in engine._models.values()]
+
+
+def test_a_compiled_cycle_has_parts_and_bare_passes_too(tiny: Tiny) -> None:
+    decoder, _ = tiny["exact"]
+    prompt = random_prompt(7)
+    trace = decoder.generate(prompt, 24, ()).trace
+    for cycle in trace.cycles:
+        assert cycle.parts is not None
+        assert min(cycle.parts.draft, cycle.parts.verify, cycle.parts.judge) > 0
+        assert cycle.overhead is not None and cycle.overhead > 0
+    graphs = graphs_of(decoder.engine)
+    (passes,) = bare_cycles(decoder, prompt, 1)
+    assert min(passes.draft, passes.target) > 0
+    assert graphs_of(decoder.engine) == graphs, "nothing is compiled for it"
+    assert decoder.generate(prompt, 24, ()).trace.to_json() == trace.to_json()
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_complete_shards_are_not_decoded_again(
     whole = decode_all(comparison, prompts, tmp_path)
     shards = plan_shards(prompts, tmp_path, 3)
     shards[1].files.timings.unlink()
-    assert list(run_comparison(comparison, shards, [None])) == [len(shards[1].prompts)]
+    assert len(list(run_comparison(comparison, shards, [None]))) == len(shards[1].prompts)
     assert deterministic_files(tmp_path) == whole
 
 

@@ -110,7 +110,7 @@ def test_a_stand_in_is_timed_on_some_headline_prompts_and_writes_the_pairs_token
         assert [row.prompt_id for row in rows] == ["word-0", "word-2", "word-4"]
         assert metrics[f"{decoder}/tokens_per_second"] > 0
     assert {row.engine for row in read_timings(timed.work)} == {"eager"}
-    assert timed.volatile == {path.name for path in timed.work.glob("timings-*")}
+    assert timed.volatile == files_of(timed, "timings-*", "bounds-*")
 
 
 def test_answers_that_are_not_the_pairs_are_counted_and_named(
@@ -127,8 +127,12 @@ def test_answers_that_are_not_the_pairs_are_counted_and_named(
     assert agreement == {"tokens_differ": 1, "differing": [["judge", "word-0"]]}
 
 
-def test_only_timings_are_volatile(decoded: StageContext) -> None:
-    assert decoded.volatile == {path.name for path in decoded.work.glob("timings-*")}
+def files_of(context: StageContext, *patterns: str) -> set[str]:
+    return {path.name for pattern in patterns for path in context.work.glob(pattern)}
+
+
+def test_only_what_is_measured_is_volatile(decoded: StageContext) -> None:
+    assert decoded.volatile == files_of(decoded, "timings-*", "bounds-*")
 
 
 def test_evaluate_uses_the_generations_of_decode(

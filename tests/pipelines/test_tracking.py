@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
 from judge_lightning.errors import UserError
 from pipelines.config import TrackingConfig
-from pipelines.tracking import RunTracker, check_tracking
+from pipelines.tracking import RateColumn, RunTracker, check_tracking
 
 SECRET = "0123456789abcdef" * 5
 
@@ -69,6 +70,29 @@ def test_progress_shows_rate_and_remaining_time_on_a_terminal(
     shown = capsys.readouterr().err
     assert "mine" in shown
     assert "5/5" in shown
+
+
+def test_the_rate_is_that_since_the_bar_was_shown_however_long_ago_the_last_item_was() -> None:
+    now = 0.0
+    bar = Progress(disable=True, get_time=lambda: now)
+    bar.add_task("decode", total=12, completed=2)
+    (task,) = bar.tasks
+    column = RateColumn("prompts", done=2)
+    now = 90.0
+    assert column.render(task).plain == "1:30 elapsed"
+    bar.update(task.id, completed=4)
+    now = 100.0
+    assert column.render(task).plain == "0.02 prompts/s, 6:40 left"
+
+
+def test_without_a_total_the_time_that_has_gone_is_told() -> None:
+    now = 0.0
+    bar = Progress(disable=True, get_time=lambda: now)
+    bar.add_task("prompts", total=None)
+    (task,) = bar.tasks
+    bar.update(task.id, completed=8)
+    now = 4000.0
+    assert RateColumn("prompt", done=0).render(task).plain == "0.002 prompt/s, 1:06:40 elapsed"
 
 
 def test_lightning_logs_into_the_same_record(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_every_section_is_there_in_the_order_of_the_story(material: Material) ->
         "Where this comes from",
         "How it was made",
     ):
-        _before, found, text = text.partition(heading)
+        _, found, text = text.partition(heading)
         assert found, f"{heading} is missing, or stands too far up"
 
 

@@ -11,6 +11,8 @@ import pytest
 from omegaconf import OmegaConf
 
 Multirun = Callable[..., Path]
+TYPED = ("judge.layer", "judge.lr", "judge.threshold")
+"""Settings that were typed on the made-up command line."""
 
 
 def numbers(right: float, kept: float, change: float) -> dict[str, Any]:
@@ -49,21 +51,33 @@ def summary_of(
     }  # fmt: skip
 
 
+Jobs = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""Each job's settings and summary."""
+
+
+def write_multirun(root: Path, jobs: Jobs) -> Path:
+    """Writes jobs as a multirun leaves them and returns its folder."""
+    folder = root / "outputs" / "some_sweep" / "multirun-2030"
+    for number, (settings, summary) in enumerate(jobs):
+        job = folder / str(number)
+        job.mkdir(parents=True)
+        config = OmegaConf.create({"exp": "some_sweep"})
+        for field, value in settings.items():
+            OmegaConf.update(config, field, value)
+        (job / "config.yaml").write_text(OmegaConf.to_yaml(config))
+        (job / "summary.json").write_text(json.dumps(summary))
+        (job / "report.html").write_text("<html></html>")
+        typed = [f"{field}={value}" for field, value in settings.items() if field in TYPED]
+        overrides = OmegaConf.create(["+exp=some_sweep", *typed])
+        (job / "overrides.yaml").write_text(OmegaConf.to_yaml(overrides))
+    return folder
+
+
 @pytest.fixture
 def multirun(tmp_path: Path) -> Multirun:
     """Writes jobs as (settings, summary) and returns the multirun's folder."""
 
-    def make(jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Path:
-        folder = tmp_path / "outputs" / "some_sweep" / "multirun-2030"
-        for number, (settings, summary) in enumerate(jobs):
-            job = folder / str(number)
-            job.mkdir(parents=True)
-            config = OmegaConf.create({"exp": "some_sweep"})
-            for field, value in settings.items():
-                OmegaConf.update(config, field, value)
-            (job / "config.yaml").write_text(OmegaConf.to_yaml(config))
-            (job / "summary.json").write_text(json.dumps(summary))
-            (job / "report.html").write_text("<html></html>")
-        return folder
+    def make(jobs: Jobs) -> Path:
+        return write_multirun(tmp_path, jobs)
 
     return make

@@ -57,6 +57,18 @@ def test_of_a_group_that_differs_its_name_is_told_and_not_what_is_in_it(matrix: 
     assert axes_of(read_jobs(matrix)) == {"pair": "pair.name", "mine": "mine.name"}
 
 
+def test_what_differs_in_spite_of_the_groups_name_is_told_too(multirun: Multirun) -> None:
+    heads = {"micro": "linear", "mlp": "mlp"}
+    folder = multirun(
+        [
+            ({"judge.name": name, "judge.head": head, "judge.lr": lr}, summary_of())
+            for name, head in heads.items()
+            for lr in (0.1, 0.2)
+        ]
+    )
+    assert axes_of(read_jobs(folder)) == {"judge": "judge.name", "judge.lr": "judge.lr"}
+
+
 def test_axes_can_be_named_and_be_numbers_of_the_summary(multirun: Multirun) -> None:
     axes = {"sweep.axes": {"tuples": "summary.court.dataset.tuples"}}
     folder = multirun([({**axes, "dataset.maximum_tuples": 0}, summary_of())])
