@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from judge_lightning.errors import UserError
 from pipelines.durable import write_text
@@ -20,9 +21,16 @@ from pipelines.run_folder import REPORT
 from pipelines.terminal import print_results
 
 
+class _OneLine(argparse.ArgumentParser):
+    """Says in one line what is wrong with the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see `python -m pipelines.report --help`\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Reads the command line and renders."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.report", description=__doc__)
+    parser = _OneLine(prog="python -m pipelines.report", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="outputs/EXPERIMENT/TIME")
     parser.add_argument("--artifacts-dir", type=Path, metavar="DIR", help="the run's store")
     options = parser.parse_args(arguments)

@@ -3,6 +3,7 @@
 // reader's theme, and paper, without being drawn again.
 "use strict";
 (() => {
+  document.documentElement.classList.add("scripts");
   // The page's policy forbids code made from text: expressions are interpreted (ast).
   const options = {
     mode: "vega-lite",

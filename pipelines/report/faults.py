@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_OURS = ("pipelines", "evals", "judge_lightning")
+"""Whose errors are worded for readers already."""
+
 
 class AbsentError(Exception):
     """A section has nothing to show: what it is made of was not there."""
@@ -66,5 +69,7 @@ def _reason(error: Exception) -> str:
         return f"{error.filename} is missing" if error.filename else str(error)
     if isinstance(error, KeyError):
         return f"the field {error} is missing"
+    if type(error).__module__.split(".")[0] in _OURS:
+        return str(error)
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

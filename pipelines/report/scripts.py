@@ -15,23 +15,34 @@ from pipelines.report.vega_bundle import vega_bundle
 CHARTS = "charts.js"
 """The packaged script that draws what ``Chart`` puts on a page; it needs the bundle."""
 
+_EARLY = "early.js"
 LINEAGE = "lineage.js"
 """The packaged script that opens an artifact when its node in the lineage is clicked."""
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """Scripts in the order in which they run; a template puts them at the end of the body."""
+    """Scripts in the order in which they run; a template puts them at the end of the body.
+
+    ``first`` stands in the page's head: what is for readers without scripts is not shown at all.
+    """
 
     sources: tuple[str, ...]
+    first: str
 
     @property
     def policy(self) -> Markup:
         """The Content-Security-Policy of a page with these scripts: whatever else stands in the
         page is not run, whoever wrote it, and nothing is loaded from anywhere."""
-        hashes = [f"'sha256-{_sha256(source)}'" for source in self.sources]
-        allowed = f"; script-src {' '.join(hashes)}" if hashes else ""
-        return Markup(f"default-src 'none'; style-src 'unsafe-inline'{allowed}")
+        hashes = [f"'sha256-{_sha256(source)}'" for source in (self.first, *self.sources)]
+        return Markup(
+            f"default-src 'none'; style-src 'unsafe-inline'; script-src {' '.join(hashes)}"
+        )
+
+    @property
+    def early(self) -> Markup:
+        """The script of the head."""
+        return Markup(f"<script>{self.first}</script>")
 
     def __html__(self) -> Markup:
         return Markup("\n".join(f"<script>{source}</script>" for source in self.sources))
@@ -48,11 +59,12 @@ def page_scripts(*names: str, more: Sequence[str] = ()) -> Scripts:
     """
     library = (vega_bundle(),) if CHARTS in names else ()
     sources = (*more, *library, *map(packaged_text, names))
-    for source in sources:
+    first = packaged_text(_EARLY)
+    for source in (first, *sources):
         lower = source.lower()
         if any(sign in lower for sign in ("</script", "<!--", "\r", "\0")):
             raise ValueError("a script would end early, or be read as another one, inside a page")
-    return Scripts(sources)
+    return Scripts(sources, first)
 
 
 def _sha256(source: str) -> str:

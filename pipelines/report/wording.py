@@ -45,8 +45,10 @@ def gain(material: Material) -> Finding | None:
         f" where the standard rule keeps {exact:.1f}"
     )
     if not exact:
-        return Finding("Tokens kept", number, sentence, tone)
-    return Finding("Tokens kept", number, sentence, tone, "verdict.accepted_ratio", judge / exact)
+        return Finding("Gained: tokens kept", number, sentence, tone)
+    return Finding(
+        "Gained: tokens kept", number, sentence, tone, "verdict.accepted_ratio", judge / exact
+    )
 
 
 def cost(material: Material) -> Finding | None:
@@ -63,7 +65,9 @@ def cost(material: Material) -> Finding | None:
     lost = change.value < 0 and change.value < -NOISE * change.stderr
     tone = "bad" if lost else "good" if change.value > -_SMALL_COST else "even"
     number = f"{points(change.value)} points"
-    return Finding("Right answers", number, sentence, tone, "verdict.right_change", change.value)
+    return Finding(
+        "Price: right answers", number, sentence, tone, "verdict.right_change", change.value
+    )
 
 
 def speed(material: Material) -> Finding | None:

@@ -75,7 +75,8 @@ class Report(Stage):
 
     def run(self, context: StageContext) -> None:
         (context.work / "terminal.txt").write_text("the table\n")
-        (context.work / "report.html").write_text("<html></html>")
+        page = "<html><!-- this run -->any run<!-- /this run --></html>"
+        (context.work / "report.html").write_text(page)
         (context.work / "summary.json").write_text('{"judge": {"auroc": 0.5}, "exp": "other"}')
 
 

@@ -410,3 +410,15 @@ def test_an_interrupt_of_the_process_group_is_one_line_as_well(tmp_path: Path) -
     _, err = process.communicate()
     assert process.returncode == 130
     assert err.count("\n") == 1
+
+
+def test_the_runs_own_page_says_how_to_have_it_again_and_the_stored_one_does_not(
+    tiny_command: Command, tmp_path: Path
+) -> None:
+    assert tiny_command("+exp=quickstart", "judge.lr=0.5").status == 0
+    page = (tmp_path / "outputs" / "latest" / "report.html").read_text()
+    assert "python -m pipelines.run +exp=quickstart judge.lr=0.5 tracking=none" in page
+    assert "This run took" in page and "memory" in page
+    assert "lr: 0.5" in page
+    [stored] = (tmp_path / "artifacts" / "report").glob("*/report.html")
+    assert "judge.lr" not in stored.read_text()

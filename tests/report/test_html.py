@@ -7,9 +7,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from html.parser import HTMLParser
+from typing import Any
 
+from evals.decoders import DECODERS
 from pipelines.report.html import render_html
 from pipelines.report.material import Material
+from pipelines.report.summary import summarise
 from pipelines.report.terminal import render_terminal
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -158,3 +161,25 @@ def test_failures_are_shown_beside_what_worked(material: Material) -> None:
 
 def test_the_same_artifacts_give_the_same_page(material: Material) -> None:
     assert render_html(material) == render_html(material)
+
+
+def value_at(summary: Any, place: str) -> float:
+    """What ``summary.json`` has at a dotted place."""
+    for part in place.split("."):
+        summary = summary[part]
+    return float(summary)
+
+
+def test_the_pages_numbers_are_the_summarys(timed_material: Material) -> None:
+    page, summary = render_html(timed_material), summarise(timed_material)
+    shown = re.findall(r'<data value="([^"]+)" data-of="([^"]+)">([^<]+)</data>', page)
+    places = {place for _, place, _ in shown}
+    assert {f"decode.{name}.speedup" for name in DECODERS} <= places
+    assert {"evaluate.micro_word.judge.value", "verdict.right_change"} <= places
+    assert {"court.dataset.tuples", "court.mine.accuracy_draft"} <= places
+    for value, place, text in shown:
+        assert float(value) == value_at(summary, place), place
+        number = re.sub(r"[^\d.+−-]", "", text.replace("±", "")).replace("−", "-")
+        digits = len(number.partition(".")[2])
+        in_percent = abs(float(number) - 100 * float(value)) <= 0.51 * 10**-digits
+        assert in_percent or abs(float(number) - float(value)) <= 0.51 * 10**-digits, place

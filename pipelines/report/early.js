@@ -1,0 +1,2 @@
+// Before anything is shown: with scripts, charts stand where their numbers would.
+document.documentElement.classList.add("scripts");
