@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-from pipelines.report.charts import HEIGHT, WIDTH, Axis, Series, even_ticks, line_chart
+import altair as alt
 
 Points = Sequence[Mapping[str, Any]]
 
-_GAP = 34
-_STYLE = """
-svg { font: 12px system-ui, sans-serif; background: #fff; }
-.grid { stroke: #e3e3e3; } .tick, .axis, .key { fill: #555; }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.target { stroke: #777; } .exact { stroke: #2563c9; } .judge { stroke: #0a8f5b; }
-.dot.target { fill: #777; } .dot.exact { fill: #2563c9; } .dot.judge { fill: #0a8f5b; }
-"""
+Line = tuple[str, str, list[tuple[float, float]]]
+"""A name, a colour, and points."""
+
+_COLOURS = {"target": "#777777", "exact": "#2563c9", "judge": "#0a8f5b"}
 
 
 def draw_picture(sweeps: Mapping[str, Points]) -> str:
@@ -67,56 +62,32 @@ def draw_picture(sweeps: Mapping[str, Points]) -> str:
             ],
         ),
     ]
-    placed = [
-        f'<g transform="translate({number % 2 * WIDTH} {number // 2 * (HEIGHT + _GAP)})">'
-        f"{chart}</g>"
-        for number, chart in enumerate(charts)
-    ]
-    width, height = 2 * WIDTH, 2 * (HEIGHT + _GAP)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-        f' width="{width}" height="{height}"><style>{_STYLE}</style>{"".join(placed)}</svg>\n'
-    )
+    import vl_convert
+
+    picture = alt.concat(*filter(None, charts), columns=2).resolve_scale(color="independent")
+    picture = picture.configure(font="sans-serif").configure_view(stroke=None)
+    return str(vl_convert.vegalite_to_svg(picture.to_dict())) + "\n"
 
 
 def _series(
     name: str, style: str, points: Points, x: str, y: str, *, scale: float = 1.0
-) -> Series | None:
+) -> Line | None:
     found = [(scale * point[x], point[y]) for point in points if point[y] is not None]
-    return Series(name, style, found) if found else None
+    return (name, _COLOURS[style], found) if found else None
 
 
-def _chart(x: str, y: str, series: Sequence[Series | None]) -> str:
-    drawn = [one for one in series if one is not None]
+def _chart(x: str, y: str, lines: Sequence[Line | None]) -> alt.Chart | None:
+    drawn = [line for line in lines if line is not None]
     if not drawn:
-        return ""
-    furthest = max(px for one in drawn for px, _ in one.points)
-    highest = _round_up(max(py for one in drawn for _, py in one.points))
-    chart = line_chart(
-        f"{y} against {x}",
-        drawn,
-        Axis(x, 0.0, furthest, even_ticks(0, _round_up(furthest, down=True), 5)),
-        Axis(y, 0.0, highest, even_ticks(0, highest, 5)),
-        dots=True,
+        return None
+    rows = [{"name": name, "x": px, "y": py} for name, _, points in drawn for px, py in points]
+    colours = alt.Scale(
+        domain=[name for name, _, _ in drawn], range=[shown for _, shown, _ in drawn]
     )
-    keys = [
-        f'<circle class="dot {one.style}" cx="{60 + number * 130}" cy="{HEIGHT + 10}" r="4"/>'
-        f'<text class="key" font-size="10" x="{68 + number * 130}" y="{HEIGHT + 14}">'
-        f"{escape(one.name)}</text>"
-        for number, one in enumerate(drawn)
-    ]
-    sized = chart.replace("<svg ", f'<svg width="{WIDTH}" height="{HEIGHT}" ', 1)
-    return sized + "".join(keys)
-
-
-def _round_up(value: float, *, down: bool = False) -> float:
-    """The nearest number above (or below) that four even steps divide into round ticks."""
-    scale = 1.0
-    while scale * 10 <= value:
-        scale *= 10
-    while scale > value:
-        scale /= 10
-    steps = [scale * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12)]
-    if down:
-        return max(step for step in steps if step <= value)
-    return min(step for step in steps if step >= value)
+    colour = alt.Color("name:N", title=None, scale=colours, legend=alt.Legend(orient="bottom"))
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(x=alt.X("x:Q", title=x), y=alt.Y("y:Q", title=y), color=colour)
+        .properties(width=380, height=180)
+    )

@@ -16,6 +16,7 @@ from pipelines.report.acceptance import AcceptanceMaterial, summarise_acceptance
 from pipelines.report.acceptance_section import acceptance_section, mistakes, share
 from pipelines.report.cards import BlockRow
 from pipelines.report.page import provenance, render_page, styles
+from pipelines.report.scripts import CHARTS, page_scripts
 from pipelines.report.summary import SCHEMA
 from pipelines.report.terminal import WIDTH
 from pipelines.report.wording import Finding, percent
@@ -58,6 +59,7 @@ def render_acceptance_page(run: AcceptanceRun, material: AcceptanceMaterial) -> 
     )
     return render_page(
         "acceptance.html.j2",
+        scripts=page_scripts(CHARTS),
         css=styles("report.css", "acceptance.css"),
         run=run,
         draft_length=material.identity.draft_length,

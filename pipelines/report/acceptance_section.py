@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from evals.acceptance import RANKS, PositionBin, RankBin, TextStatistics
 from evals.statistics import Estimate
 from evals.text_examples import TextExample, TextToken
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.bars import length_bars
 from pipelines.report.cards import Card
-from pipelines.report.charts import Axis, Series, line_chart, percent_ticks, round_ticks
+from pipelines.report.charts import Axis, Chart, Series, line_chart
 from pipelines.report.token_view import Mark
 from pipelines.report.wording import percent, with_error
 
@@ -194,7 +192,7 @@ def _cards(material: AcceptanceMaterial) -> list[Card]:
             axis="tokens accepted in a row",
         )
         caption = f"{name}: shares of runs by length, what would be kept between two rejections."
-        cards.append(Card(f"Accepted runs, {title}", caption, Markup(chart)))
+        cards.append(Card(f"Accepted runs, {title}", caption, chart))
     return cards
 
 
@@ -235,11 +233,11 @@ def _place_card(title: str, caption: str, lines: list[Series]) -> Card:
     chart = line_chart(
         caption,
         lines,
-        Axis("place in the answer", 0.0, end * 1.03, round_ticks(0.0, end)),
-        Axis("", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("place in the answer", 0.0, end * 1.03),
+        Axis("", low, 1.0, "percent"),
         dots=len(lines) <= 2,
     )
-    return Card(title, caption, Markup(chart), [(line.style, line.name) for line in lines])
+    return Card(title, caption, chart, [(line.style, line.name) for line in lines])
 
 
 def _rank_card(material: AcceptanceMaterial) -> Card:
@@ -250,7 +248,7 @@ def _rank_card(material: AcceptanceMaterial) -> Card:
     return Card(
         "By rank",
         "Share of tokens among the target's first choice, its first two, three, ten.",
-        Markup(_rank_chart("Share of tokens by their rank under the target", lines)),
+        _rank_chart("Share of tokens by their rank under the target", lines),
         [(line.style, line.name) for line in lines],
     )
 
@@ -268,19 +266,19 @@ def _correct_card(material: AcceptanceMaterial) -> Card:
     return Card(
         "Correct and wrong, by rank",
         "All texts together. A rule that accepts the first two, three, ten keeps so much of each.",
-        Markup(_rank_chart("Share of correct tokens and of mistakes by rank", lines)),
+        _rank_chart("Share of correct tokens and of mistakes by rank", lines),
         [(line.style, line.name) for line in lines],
     )
 
 
-def _rank_chart(title: str, lines: Sequence[Series]) -> str:
+def _rank_chart(title: str, lines: Sequence[Series]) -> Chart:
     low = _floor(y for line in lines for _, y in line.points)
     ticks = [(float(place), label) for place, label in enumerate(("1", "2", "3", "10", "all"))]
     return line_chart(
         title,
         lines,
-        Axis("rank at most", -0.2, len(RANKS) - 0.8, ticks),
-        Axis("", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("rank at most", -0.2, len(RANKS) - 0.8, ticks=ticks),
+        Axis("", low, 1.0, "percent"),
         dots=True,
     )
 

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
-from pipelines.report.charts import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    WIDTH,
-    Axis,
-    across,
-    frame,
-    percent_ticks,
-    round_ticks,
-    up,
-    vertical_mark,
-)
+import altair as alt
+
+from pipelines.report.charts import HEIGHT, Axis, Chart, colour, data, vertical_mark
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _MOST_BARS = 30
@@ -38,7 +26,7 @@ def length_bars(
     longest: int,
     of: str,
     axis: str,
-) -> str:
+) -> Chart:
     """Shares of ``of`` (a plural) by length, with the mean marked.
 
     Args:
@@ -51,21 +39,25 @@ def length_bars(
     for length, count in counts.items():
         groups[length // step] += count
     total = sum(groups) or 1
-    peak = max(count / total for count in groups) * 1.08
-    x = Axis(axis, 0.0, len(groups) * step, round_ticks(0.0, len(groups) * step))
-    y = Axis("", 0.0, peak, percent_ticks(0.0, peak))
-    width = (WIDTH - LEFT - RIGHT) / len(groups)
-    bars = []
+    rows = []
     for group, count in enumerate(groups):
         first, last = group * step, (group + 1) * step - 1
         lengths = str(first) if first == last else f"{first} to {last}"
-        tip = escape(f"{lengths} tokens: {count / total:.1%} of {of} ({count})")
-        top = up(count / total, y)
-        bars.append(
-            f'<rect class="bar {style}" x="{across(first, x) + width * 0.08:.1f}" y="{top:.1f}"'
-            f' width="{width * 0.84:.1f}" height="{HEIGHT - BOTTOM - top:.1f}">'
-            f"<title>{tip}</title></rect>"
-        )
+        edges = {"from": first + step * 0.08, "to": first + step * 0.92}
+        rows.append({**edges, "tokens": lengths, "share": count / total, "count": count})
+    x = Axis(axis, 0.0, len(groups) * step, "whole")
+    y = Axis("", 0.0, max(count / total for count in groups) * 1.08, "percent")
+    columns = {"tokens": "tokens", "share": f"share of {of}", "count": of}
+    tips = [
+        alt.Tooltip("tokens:N", title="tokens"),
+        alt.Tooltip("share:Q", title=columns["share"], format=".1%"),
+        alt.Tooltip("count:Q", title=of),
+    ]
+    bars = (
+        alt.Chart(data())
+        .mark_bar(color=colour(style))
+        .encode(x=x.x("from"), x2="to:Q", y=y.y("share"), y2=alt.datum(0), tooltip=tips)
+    )
     # A length's bar stands on its own number: the mean of lengths is seen half a number later.
     mark = vertical_mark((mean + (0.5 if step == 1 else 0.0), f"mean {mean:.1f}"), x)
-    return frame(title, x, y, "".join(bars) + mark)
+    return Chart.of(title, alt.layer(bars, mark).properties(height=HEIGHT), rows, columns)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
 from evals.decoders import DECODERS
+from pipelines.report.charts import Chart
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Card:
 
     title: str
     caption: str
-    chart: Markup
+    chart: Chart
     key: list[tuple[str, str]] = field(default_factory=list)
 
 

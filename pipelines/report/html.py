@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
 from evals.decoders import HEADLINE, is_speculative
 from pipelines.report import promise, quality, wording
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
 from pipelines.report.cards import BlockRow, Card, style_of
-from pipelines.report.charts import (
-    Axis,
-    Series,
-    even_ticks,
-    histogram,
-    integer_ticks,
-    line_chart,
-    percent_ticks,
-)
+from pipelines.report.charts import Axis, Series, histogram, line_chart
 from pipelines.report.material import Material
 from pipelines.report.mt_bench import MTBenchMaterial, mt_bench_section
 from pipelines.report.page import provenance, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
+from pipelines.report.scripts import CHARTS, page_scripts
 from pipelines.report.token_view import LEGEND, show_answer
 
 SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
@@ -42,6 +33,7 @@ def render_html(
     blocks = _blocks(material)
     return render_page(
         "report.html.j2",
+        scripts=page_scripts(CHARTS),
         css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
         acceptance=acceptance_section(acceptance) if acceptance else None,
         safety=safety_section(safety) if safety else None,
@@ -116,14 +108,12 @@ def _histograms(material: Material) -> list[Card]:
         Card(
             material.identity.name_of(name),
             captions.get(name, "A cycle ends at the first token that the rule rejects."),
-            Markup(
-                histogram(
-                    f"Accepted draft tokens per cycle: {material.identity.name_of(name)}",
-                    counts,
-                    style_of(name),
-                    material.headline[name].accepted_per_cycle,
-                    peak,
-                )
+            histogram(
+                f"Accepted draft tokens per cycle: {material.identity.name_of(name)}",
+                counts,
+                style_of(name),
+                material.headline[name].accepted_per_cycle,
+                peak,
             ),
         )
         for name, counts in histograms.items()
@@ -146,8 +136,8 @@ def _layer_curve(material: Material) -> Card:
                 [(row["layer"], row["average_precision"]) for row in layers],
             ),
         ],
-        Axis("layer", min(numbers) - 0.3, max(numbers) + 0.3, integer_ticks(0, max(numbers))),
-        Axis("", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("layer", min(numbers) - 0.3, max(numbers) + 0.3, "whole"),
+        Axis("", low, 1.0, "percent"),
         mark=(chosen, f"layer {chosen}"),
         dots=True,
     )
@@ -157,7 +147,7 @@ def _layer_curve(material: Material) -> Card:
         if len(layers) > 1
         else "This head is trained once, and stands at the last layer that it reads; measured on"
         " validation prompts.",
-        Markup(chart),
+        chart,
         [("judge", "AUROC"), ("exact", "average precision on mistakes")],
     )
 
@@ -171,14 +161,14 @@ def _operating_curve(material: Material) -> Card:
             Series("mistakes rejected", "target", [(r["threshold"], r["recall"]) for r in curve]),
             Series("correct tokens kept", "judge", [(r["threshold"], r["kept"]) for r in curve]),
         ],
-        Axis("threshold", 0.0, 1.0, even_ticks(0.0, 1.0, 6)),
-        Axis("", 0.0, 1.0, percent_ticks(0.0, 1.0)),
+        Axis("threshold", 0.0, 1.0),
+        Axis("", 0.0, 1.0, "percent"),
         mark=(threshold, f"chosen {threshold:.2f}"),
     )
     return Card(
         "Where to put the threshold",
         "On calibration prompts, which neither training nor the choice of the layer has seen.",
-        Markup(chart),
+        chart,
         [("target", "mistakes rejected"), ("judge", "correct tokens kept")],
     )
 

@@ -12,17 +12,24 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.manifest import Manifest
+from pipelines.report.shown_text import visible_value
 
 _PACKAGE = "pipelines.report"
 
 
 def render_page(template: str, package: str = _PACKAGE, **values: Any) -> str:
-    """A page from a template. Everything that is no ``Markup`` is escaped.
+    """A page from a template. Everything that is no ``Markup`` is escaped, and signs in it that
+    would hide or reorder text are shown by their number.
 
     Args:
         template: A file of ``package``, which may import the templates of this one.
     """
     return str(_environment(package).get_template(template).render(values))
+
+
+def render_fragment(template: str, **values: Any) -> Markup:
+    """A part of a page from a template of this package."""
+    return Markup(_environment(_PACKAGE).get_template(template).render(values))
 
 
 def styles(*names: str) -> Markup:
@@ -83,6 +90,7 @@ def _size(size: int) -> str:
 def _environment(package: str) -> Environment:
     return Environment(
         autoescape=True,
+        finalize=visible_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

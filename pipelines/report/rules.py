@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from evals.pareto import RulePoint
 from pipelines.report.cards import Card
-from pipelines.report.charts import Axis, percent_ticks, round_ticks
+from pipelines.report.charts import Axis, Chart
 from pipelines.report.material import Material
-from pipelines.report.page import packaged_text
 from pipelines.report.scatter import Dot, scatter_chart
-from pipelines.report.wording import percent
 
 KEY = [("exact", "standard rule"), ("judge", "with a judge"), ("rule", "training-free")]
 
@@ -73,20 +69,12 @@ def rules_section(material: Material) -> RulesSection | None:
 
 
 def pareto_picture(material: Material) -> str:
-    """The first picture as an SVG file of its own, with its colours in it."""
-    css = packaged_text("report.css")
-    theme = css[: css.index("* {")] + "\n".join(
-        line for line in css.splitlines() if line.startswith(".chart")
-    )
-    chart = _kept_chart(material)
-    start = chart.index(">") + 1
-    opening = chart[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-    ground = '<rect width="100%" height="100%" style="fill: var(--card)"/>'
-    return f"{opening}<style>{theme}</style>{ground}{chart[start:]}\n"
+    """The first picture as an SVG file of its own."""
+    return _kept_chart(material).picture()
 
 
-def _card(title: str, caption: str, chart: str) -> Card:
-    return Card(title, caption, Markup(chart), KEY)
+def _card(title: str, caption: str, chart: Chart) -> Card:
+    return Card(title, caption, chart, KEY)
 
 
 def _table(family: str, points: Sequence[RulePoint]) -> RuleTable:
@@ -117,7 +105,7 @@ def _numbers(points: Sequence[RulePoint]) -> dict[str, int]:
     return {decoder: number for number, decoder in enumerate(front, start=1)}
 
 
-def _kept_chart(material: Material) -> str:
+def _kept_chart(material: Material) -> Chart:
     return _chart(
         material,
         "Right answers against accepted draft tokens per cycle",
@@ -127,7 +115,7 @@ def _kept_chart(material: Material) -> str:
     )
 
 
-def _speed_chart(material: Material) -> str:
+def _speed_chart(material: Material) -> Chart:
     return _chart(
         material,
         "Right answers against tokens per second",
@@ -143,7 +131,7 @@ def _chart(
     axis: str,
     value: Callable[[RulePoint], float],
     on: Callable[[RulePoint], bool],
-) -> str:
+) -> Chart:
     points = next(iter(material.pareto.values()))
     numbers = _numbers(points)
     dots = [
@@ -153,7 +141,7 @@ def _chart(
             point.right,
             point.right_low,
             point.right_high,
-            f"{point.rule}: {percent(point.right)} right at {value(point):.4g} {axis}",
+            point.rule,
             numbers[point.decoder] if on(point) else None,
         )
         for point in points
@@ -169,7 +157,7 @@ def _chart(
     return scatter_chart(
         title,
         dots,
-        Axis(axis, 0.0, most, round_ticks(0.0, most)),
-        Axis("right answers", low, 1.0, percent_ticks(low, 1.0)),
+        Axis(axis, 0.0, most),
+        Axis("right answers", low, 1.0, "percent"),
         levels,
     )

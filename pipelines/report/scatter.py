@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from pipelines.report.charts import HEIGHT, LEFT, RIGHT, WIDTH, Axis, across, frame, up
+import altair as alt
+
+from pipelines.report.charts import HEIGHT, Axis, Chart, colour, data, few
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,8 @@ class Dot:
     """One point with the interval of its height.
 
     Attributes:
-        style: A CSS class for its colour.
-        tip: What it says when pointed at.
+        style: Names its colour.
+        name: What it is.
         number: Stands beside it and joins it to a table; None for a point off the front.
     """
 
@@ -24,7 +25,7 @@ class Dot:
     y: float
     low: float
     high: float
-    tip: str
+    name: str
     number: int | None = None
 
 
@@ -36,44 +37,68 @@ def scatter_chart(
     levels: Sequence[tuple[float, str]] = (),
     *,
     joined: bool = True,
-) -> str:
+) -> Chart:
     """Dots over two value axes; those with a number are filled and ``joined``, in the order of x.
 
     ``levels`` are named horizontal lines, as (height, label).
     """
-    body = [_level(level, label, y) for level, label in levels]
-    if joined:
-        front = sorted((dot for dot in dots if dot.number is not None), key=lambda dot: dot.x)
-        path = " ".join(f"{across(dot.x, x):.1f},{up(dot.y, y):.1f}" for dot in front)
-        body.append(f'<polyline class="front" points="{path}"/>')
     # Numbered ones last, so that they lie on top.
-    body += [_dot(dot, x, y) for dot in sorted(dots, key=lambda dot: dot.number is not None)]
-    return frame(title, x, y, "".join(body))
-
-
-def _dot(dot: Dot, x: Axis, y: Axis) -> str:
-    at, height = across(dot.x, x), up(dot.y, y)
-    off = "" if dot.number is not None else " off"
-    label = ""
-    if dot.number is not None:
-        # Neighbours are seldom apart by a digit's width: every second number stands below.
-        below = 17 if dot.number % 2 == 0 else -8
-        label = (
-            f'<text class="mark-label" x="{at:.1f}" y="{height + below:.1f}"'
-            f' text-anchor="middle">{dot.number}</text>'
-        )
-    return (
-        f'<line class="error {dot.style}" x1="{at:.1f}" x2="{at:.1f}"'
-        f' y1="{up(dot.low, y):.1f}" y2="{up(dot.high, y):.1f}"/>'
-        f'<circle class="dot {dot.style}{off}" cx="{at:.1f}" cy="{height:.1f}" r="4">'
-        f"<title>{escape(dot.tip)}</title></circle>{label}"
+    ordered = sorted(dots, key=lambda dot: dot.number is not None)
+    rows = [
+        {
+            "name": dot.name,
+            "x": dot.x,
+            "y": dot.y,
+            "low": dot.low,
+            "high": dot.high,
+            "number": None if dot.number is None else str(dot.number),
+            "colour": colour(dot.style),
+            "fill": colour(dot.style if dot.number is not None else "card"),
+        }
+        for dot in ordered
+    ]
+    columns = {"name": "", "x": x.title, "y": y.title, "low": "from", "high": "to"}
+    tips = [
+        alt.Tooltip("name:N", title="point"),
+        alt.Tooltip("x:Q", title=x.title, format=x.format),
+        *(
+            alt.Tooltip(f"{field}:Q", title=columns[field], format=y.format)
+            for field in ("y", "low", "high")
+        ),
+    ]
+    base = alt.Chart(data()).encode(x=x.x(), y=y.y())
+    bars = base.mark_rule(opacity=0.45).encode(
+        y=y.y("low"), y2="high:Q", stroke=alt.Stroke("colour:N", scale=None)
     )
-
-
-def _level(level: float, label: str, y: Axis) -> str:
-    at = up(level, y)
-    return (
-        f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-        f'<text class="level-label" x="{LEFT + 4}" y="{min(at + 13, HEIGHT):.1f}">'
-        f"{escape(label)}</text>"
+    points = base.mark_point(size=70, strokeWidth=1.5).encode(
+        stroke=alt.Stroke("colour:N", scale=None),
+        fill=alt.Fill("fill:N", scale=None),
+        tooltip=tips,
     )
+    layers = [*_levels(levels, x, y), bars, points]
+    if joined:
+        front = base.transform_filter("datum.number != null")
+        layers.insert(-1, front.mark_line(color=colour("soft"), strokeDash=[2, 3], strokeWidth=1))
+    layers += _numbers(base)
+    drawn = alt.layer(*layers).properties(height=HEIGHT + 40)
+    return Chart.of(title, drawn, rows, columns)
+
+
+def _numbers(base: alt.Chart) -> list[alt.Chart]:
+    """Neighbours are seldom apart by a digit's width: every second number stands below."""
+    return [
+        base.transform_filter(f"datum.number != null && toNumber(datum.number) % 2 == {odd}")
+        .mark_text(dy=shift, color=colour("ink"), fontWeight=600)
+        .encode(text="number:N")
+        for odd, shift in ((1, -13), (0, 14))
+    ]
+
+
+def _levels(levels: Sequence[tuple[float, str]], x: Axis, y: Axis) -> list[alt.LayerChart]:
+    if not levels:
+        return []
+    rows = [{"level": level, "label": label} for level, label in levels]
+    base = alt.Chart(few(*rows)).encode(y=y.y("level"))
+    line = base.mark_rule(color=colour("soft"), strokeDash=[5, 4], strokeWidth=1)
+    name = base.mark_text(x=4, dy=10, align="left", color=colour("soft")).encode(text="label:N")
+    return [line + name]

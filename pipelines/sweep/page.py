@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evals.paper import SOURCE
 from pipelines.report.page import render_page, styles
+from pipelines.report.scripts import CHARTS, page_scripts
 from pipelines.report.wording import points
 from pipelines.run_folder import REPORT
 from pipelines.sweep.paper_table import paper_rows
@@ -19,6 +20,7 @@ def render_html(sweep: Sweep) -> str:
     return render_page(
         "sweep.html.j2",
         "pipelines.sweep",
+        scripts=page_scripts(CHARTS),
         css=styles("report.css"),
         sweep=sweep,
         several=len(views) > 1,

@@ -3,15 +3,12 @@ tell the jobs apart."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from pipelines.report.cards import Card
-from pipelines.report.charts import Axis, Series, line_chart, percent_ticks, round_ticks
+from pipelines.report.charts import Axis, Series, line_chart
 from pipelines.report.scatter import Dot, scatter_chart
 from pipelines.report.wording import percent, points
 from pipelines.sweep.rows import FamilyNumbers, Row, Sweep
@@ -116,8 +113,7 @@ def _scatter(rows: Sequence[Row], family: str) -> Card:
                 one.right,
                 max(0.0, one.right - 1.96 * one.right_stderr),
                 min(1.0, one.right + 1.96 * one.right_stderr),
-                f"{row.number}: {', '.join(map(show_value, row.values))}:"
-                f" {percent(one.right)} right at {one.kept or 0.0:.1f} kept",
+                f"{row.number}: {', '.join(map(show_value, row.values))}",
                 row.number,
             )
         )
@@ -128,15 +124,15 @@ def _scatter(rows: Sequence[Row], family: str) -> Card:
     chart = scatter_chart(
         f"Right {family} answers against draft tokens kept, job by job",
         dots,
-        Axis("draft tokens accepted in a cycle", least, most, round_ticks(least, most)),
-        Axis("right answers", low, 1.0, percent_ticks(low, 1.0)),
+        Axis("draft tokens accepted in a cycle", least, most),
+        Axis("right answers", low, 1.0, "percent"),
         levels,
         joined=False,
     )
     return Card(
         "Quality against tokens kept",
         "Each job by its number in the table, with 95 % intervals. Up and to the right is better.",
-        Markup(chart),
+        chart,
         [("judge", rows[0].views[family].decoder)],
     )
 
@@ -163,18 +159,18 @@ def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> 
     decoder = rows[0].views[family].decoder
     low, high = min(values), max(values)
     logarithmic = low > 0 and high / low >= _LOGARITHMIC
-    place = math.log2 if logarithmic else float
-    ticks = (
-        [(place(value), f"{value:g}") for value in sorted(set(values))]
-        if len(set(values)) <= 8
-        else round_ticks(low, high)
-    )
-    margin = (place(high) - place(low)) * 0.04 or 0.5
-    x = Axis(label, place(low) - margin, place(high) + margin, ticks)
+    few = sorted(set(values)) if len(set(values)) <= 8 else []
+    ticks = [(value, f"{value:g}") for value in few]
+    if logarithmic:
+        room = (high / low) ** 0.04
+        x = Axis(label, low / room, high * room, "log", ticks)
+    else:
+        margin = (high - low) * 0.04 or 0.5
+        x = Axis(label, low - margin, high + margin, ticks=ticks)
 
     def series(name: str, style: str, pick: Pick) -> Series:
         found = [
-            (place(value), number)
+            (value, number)
             for value, row in sorted(zip(values, rows, strict=True), key=lambda pair: pair[0])
             if (number := pick(row.views[family])) is not None
         ]
@@ -194,28 +190,24 @@ def _curves(rows: Sequence[Row], family: str, axis: tuple[str, list[float]]) -> 
         Card(
             f"Tokens kept by {label}",
             "Draft tokens that a cycle accepts.",
-            Markup(
-                line_chart(
-                    f"Draft tokens accepted in a cycle by {label}",
-                    kept,
-                    x,
-                    Axis("", 0.0, most, round_ticks(0.0, most)),
-                    dots=True,
-                )
+            line_chart(
+                f"Draft tokens accepted in a cycle by {label}",
+                kept,
+                x,
+                Axis("", 0.0, most),
+                dots=True,
             ),
             [("judge", decoder), ("exact", "standard rule")],
         ),
         Card(
             f"Right answers by {label}",
             "The same prompts in every job.",
-            Markup(
-                line_chart(
-                    f"Right answers by {label}",
-                    right,
-                    x,
-                    Axis("", least, 1.0, percent_ticks(least, 1.0)),
-                    dots=True,
-                )
+            line_chart(
+                f"Right answers by {label}",
+                right,
+                x,
+                Axis("", least, 1.0, "percent"),
+                dots=True,
             ),
             [("judge", decoder), ("target", "target alone")],
         ),

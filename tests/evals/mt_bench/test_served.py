@@ -96,7 +96,7 @@ def config(pair_folder: Path, template: Path, questions_file: Path, grader: Serv
     config.mt_bench = MTBenchConfig(
         name="test",
         grader=ChatConfig(
-            "endpoint", str(asset_path("target")), grader.base_url, None, concurrency=1, retries=0
+            "endpoint", str(asset_path("target")), grader.base_url, None, concurrency=1, retries=2
         ),
         path=str(questions_file),
         decoders=["target", "judge"],
@@ -125,7 +125,8 @@ def test_a_served_model_grades_and_a_server_that_is_gone_is_named_and_comes_back
     assert usage["prompt_tokens"] > 0
     assert usage["failures"] == 0
     replies = (graded / "scratch" / "replies.jsonl").read_text().splitlines()
-    assert len(replies) == usage["requests"]
+    # The server loads its model while the first question waits, and may break that one off.
+    assert len(replies) == usage["requests"] - usage["retries"]
     grader.kill()
     grader.start()
     again = run(MTBench(), config, tmp_path / "grades", mt_answers=answers).work
