@@ -51,7 +51,11 @@ def reference(root: Path) -> str:
     shared = sorted(_nested(package, [_config_in(field) for field in groups.values()]))
     parts.append("## Parts of groups")
     for class_name in shared:
-        parts += [f"### {class_name}", _text(package[class_name].docstring), _fields(package, class_name)]
+        parts += [
+            f"### {class_name}",
+            _text(package[class_name].docstring),
+            _fields(package, class_name),
+        ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -22,7 +22,9 @@ def present(entries: list[dict[str, Any]], docs: Path) -> list[dict[str, Any]]:
         if isinstance(place, list):
             below: Any = present(place, docs)
         elif place.endswith("/"):
-            below = [page.relative_to(docs).as_posix() for page in sorted(docs.glob(f"{place}*.md"))]
+            below = [
+                page.relative_to(docs).as_posix() for page in sorted(docs.glob(f"{place}*.md"))
+            ]
         else:
             below = place if (docs / place).is_file() else None
         if below:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -22,13 +22,11 @@ _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?P<command>(?:python|make|judge-eval) .*)$")
 _CONFIG_FILE = re.compile(r"^# conf/(?P<path>\w+/\w+\.yaml)$")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+|\.\.\.")
-_OTHERS = {"pytest", "nltk.downloader"}
-"""Modules of other packages."""
 _SHELL = ("|", "&", ";", ">", "2>&1")
 
 
 def shown_commands(page: str) -> list[str]:
-    """Every command of a page once, in its order: from blocks of code and from code in sentences."""
+    """Every command of a page once: from blocks of code, and from code in its sentences."""
     joined = re.sub(r" *\\\n\s*", " ", page)
     pieces = [line.strip() for line in joined.splitlines() if line.startswith(("    ", "\t"))]
     pieces += [line.strip() for block in _fenced(joined) for line in block]
@@ -62,22 +60,31 @@ def complaint(command: str, configs: Path) -> str | None:
     """
     program, *arguments = shlex.split(command)
     if program == "make":
-        targets = [word for word in arguments if "=" not in word]
-        unknown = [word for word in targets if not re.search(rf"^{word}:", _read("Makefile"), re.M)]
-        return f"there is no target {unknown[0]}" if unknown else None
+        return _target_complaint(arguments)
     if program == "judge-eval":
         return _tasks_complaint(arguments)
     if arguments[0] != "-m":
-        return None if (ROOT / arguments[0]).is_file() else f"there is no {arguments[0]}"
+        return _files_complaint(arguments[:1])
     module, *given = arguments[1:]
-    if module == "pipelines.run":
-        return _run_complaint(given, configs)
-    if module == "evals":
-        return _tasks_complaint(given)
-    if module in _OTHERS:
-        missing = [a for a in given if "/" in a and not (ROOT / a).exists()]
-        return f"there is no {missing[0]}" if missing else None
-    return _program_complaint(module, given)
+    own: dict[str, Callable[[], str | None]] = {
+        "pipelines.run": lambda: _run_complaint(given, configs),
+        "evals": lambda: _tasks_complaint(given),
+        "pytest": lambda: _files_complaint([word for word in given if "/" in word]),
+        "nltk.downloader": lambda: None,
+    }
+    return own.get(module, lambda: _program_complaint(module, given))()
+
+
+def _target_complaint(arguments: list[str]) -> str | None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = [word for word in arguments if "=" not in word]
+    unknown = [word for word in targets if not re.search(rf"^{word}:", makefile, re.MULTILINE)]
+    return f"there is no target {unknown[0]}" if unknown else None
+
+
+def _files_complaint(names: list[str]) -> str | None:
+    missing = [name for name in names if not (ROOT / name).exists()]
+    return f"there is no {missing[0]}" if missing else None
 
 
 def _run_complaint(arguments: list[str], configs: Path) -> str | None:
@@ -164,7 +171,3 @@ def _words(command: str) -> list[str]:
 def _fenced(page: str) -> Iterator[list[str]]:
     for block in re.findall(r"^```\w*\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         yield block.splitlines()
-
-
-def _read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.docs.shown_commands import PAGES, ROOT, complaint, shown_commands, shown_configs
 
 
