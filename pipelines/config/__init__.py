@@ -80,6 +80,7 @@ class RunConfig:
     dry_run: bool = False
     """*(free)* Show the plan and run nothing."""
     seed: int = 0
+    """Of what decoding, annotating and calibrating draw; data, mine and judge have their own."""
     artifacts_dir: str = "artifacts"
     """*(free)* Where artifacts are kept (docs/artifact_store.md)."""
     output_dir: str = "outputs"
