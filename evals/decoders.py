@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
@@ -39,6 +39,12 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 def is_speculative(name: str) -> bool:
     """Whether a decoder proposes blocks and so has cycles to speak of."""
     return name not in ALONE
+
+
+def in_usual_order(names: Iterable[str]) -> list[str]:
+    """Each name once: the four of ``DECODERS`` in their order, then the others as they come."""
+    found = dict.fromkeys(names)
+    return [*(name for name in DECODERS if name in found), *(n for n in found if n not in DECODERS)]
 
 
 def check_decoders(

@@ -1,22 +1,23 @@
-"""A few decoded answers to look at, chosen by rule: as they come, and where it went wrong."""
+"""Decoded answers to look at, token by token, beside what the target alone writes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from evals.example_choice import ByPrompt, choose_examples
 from evals.generations import Generation
-from evals.shown_tokens import Decode, ShownToken, show_tokens
+from evals.shown_tokens import Decode, ShownToken, Spell, show_tokens
+from evals.token_chances import TraceChances
 from judge_lightning.court.records import Prompt
 
-AS_IT_COMES = "as it comes"
-GUARDED = "the judge at work"
-COST = "what it cost"
-ELSEWHERE = "outside the training domain"
+if TYPE_CHECKING:
+    from judge_lightning.decoding.trace import Trace
 
-ByPrompt = Mapping[str, Generation]
+ReadTraces = Callable[[Sequence[Prompt], Sequence["Trace"]], Sequence[TraceChances]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Example:
     """One prompt with the judge decoder's answer, token by token, beside the target's own.
 
     ``reason`` says by which rule it was chosen. ``exact_cycles`` is None where standard
-    speculative decoding was not run.
+    speculative decoding was not run. ``proposed`` counts each cycle's draft tokens; None, like
+    the judge's ``threshold``, where an older file does not say.
     """
 
     reason: str
@@ -38,30 +40,27 @@ class Example:
     exact_cycles: int | None
     target_text: str
     target_right: bool
+    proposed: list[int] | None = None
+    threshold: float | None = None
 
+    @property
+    def text(self) -> str:
+        """The whole answer."""
+        return "".join(token.text for token in self.tokens)
 
-def choose_examples(
-    prompts: Sequence[Prompt], target: ByPrompt, judge: ByPrompt, headline: str
-) -> dict[str, str]:
-    """Maps the ids of the chosen prompts to the rule that chose each.
+    @property
+    def changed(self) -> bool:
+        """Whether it is another text than the target's own answer."""
+        return self.text != self.target_text
 
-    The first two of the headline family as they come; the one whose refused draft token the
-    judge was surest about; up to two that the judge got wrong and the target did not; and
-    the first of every other family.
-    """
-    home = [prompt.id for prompt in prompts if prompt.family == headline]
-    families = dict.fromkeys(prompt.family for prompt in prompts if prompt.family != headline)
-    firsts = [next(p.id for p in prompts if p.family == family) for family in families]
-    refusing = [i for i in home if judge[i].right and _surest_refusal(judge[i]) is not None]
-    refusing.sort(key=lambda i: _surest_refusal(judge[i]) or 0.0)
-    failures = [i for i in home if target[i].right and not judge[i].right]
-    chosen = dict.fromkeys(home[:2], AS_IT_COMES)
-    for reason, ids in ((COST, failures[:2]), (ELSEWHERE, firsts)):
-        for prompt_id in ids:
-            chosen.setdefault(prompt_id, reason)
-    for prompt_id in [i for i in refusing if i not in chosen][:1]:
-        chosen[prompt_id] = GUARDED
-    return chosen
+    def by_cycle(self) -> list[list[ShownToken]]:
+        """The tokens that each cycle added: the target's own token ends one."""
+        cycles: list[list[ShownToken]] = [[]]
+        for token in self.tokens:
+            cycles[-1].append(token)
+            if token.fate == "target":
+                cycles.append([])
+        return [cycle for cycle in cycles if cycle]
 
 
 def make_examples(
@@ -69,29 +68,41 @@ def make_examples(
     generations: Mapping[str, ByPrompt],
     headline: str,
     decode: Decode,
+    *,
+    read: ReadTraces | None = None,
+    spell: Spell | None = None,
 ) -> Iterator[Example]:
-    """Builds the chosen examples, in the prompts' order; ``generations`` is per decoder."""
+    """Builds the chosen examples, in the prompts' order.
+
+    Args:
+        generations: Per decoder; the target's and the judge's at least.
+        decode: Tokens to text, special tokens left out.
+        read: Gives what both models think of the chosen answers' tokens.
+        spell: Names a token that has no text.
+    """
     from judge_lightning.decoding.trace import Trace
 
     target, judge, exact = generations["target"], generations["judge"], generations.get("exact")
-    chosen = choose_examples(prompts, target, judge, headline)
-    for prompt in prompts:
-        if prompt.id not in chosen:
-            continue
+    reasons = choose_examples(prompts, target, judge, headline)
+    chosen = [prompt for prompt in prompts if prompt.id in reasons]
+    traces = [Trace.from_json(judge[prompt.id].trace) for prompt in chosen]
+    chances = read(chosen, traces) if read else [None] * len(chosen)
+    for prompt, trace, found in zip(chosen, traces, chances, strict=True):
         judged, alone = judge[prompt.id], target[prompt.id]
-        trace = Trace.from_json(judged.trace)
         yield Example(
-            reason=chosen[prompt.id],
+            reason=reasons[prompt.id],
             prompt_id=prompt.id,
             family=prompt.family,
             prompt=prompt.text,
             reference=prompt.reference,
-            tokens=show_tokens(trace, decode),
+            tokens=show_tokens(trace, decode, found, spell),
             right=judged.right,
             cycles=len(trace.cycles),
             exact_cycles=_cycle_count(exact[prompt.id]) if exact else None,
             target_text=alone.text,
             target_right=alone.right,
+            proposed=[len(cycle.proposed) for cycle in trace.cycles],
+            threshold=trace.threshold,
         )
 
 
@@ -107,17 +118,10 @@ def read_examples(path: Path) -> list[Example]:
     if not path.is_file():
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Example(**{**row, "tokens": [ShownToken(**t) for t in row["tokens"]]}) for row in rows]
-
-
-def _surest_refusal(judged: Generation) -> float | None:
-    """The lowest probability that the judge gave to a draft token that ended a cycle."""
-    refusals = [
-        cycle["judge"][cycle["accepted"]]
-        for cycle in judged.trace["cycles"]
-        if cycle["judge"] and cycle["accepted"] < len(cycle["proposed"])
+    return [
+        Example(**{**row, "tokens": [ShownToken.from_json(t) for t in row["tokens"]]})
+        for row in rows
     ]
-    return min(refusals, default=None)
 
 
 def _cycle_count(generation: Generation) -> int:

@@ -1,65 +1,41 @@
-"""What each decoder wrote to each prompt, and how long it took: records and shard files.
+"""Writing what each decoder wrote to each prompt: the files of a shard of prompts.
 
-Texts and verdicts are reproducible and timings are not, so they live in separate files:
-``generations-<decoder>-00000.jsonl`` and ``timings-00000.jsonl``.
+The records and their readers are those of ``judge_lightning.generations``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from judge_lightning.generations import (
+    TIMINGS,
+    Generation,
+    Timing,
+    generations_file,
+    read_generations,
+    read_rows,
+    read_timings,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TIMINGS = "timings"
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One decoder's answer to one prompt.
-
-    ``token_ids`` are the new tokens, with the EOS token when ``finished``. ``trace`` is the
-    decoder's ``Trace`` as JSON, without seconds; None where a cycle is just a token. ``shift`` and
-    ``draft_shift`` are how unlike the judge's training data the answer is by its embeddings and by
-    what the target thinks of its draft tokens, None where nobody watched.
-    """
-
-    prompt_id: str
-    family: str
-    decoder: str
-    text: str
-    token_ids: list[int]
-    finished: bool
-    right: bool
-    trace: Any
-    shift: float | None = None
-    draft_shift: float | None = None
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Wall-clock seconds of one generation: as a whole (prompt included) and per cycle.
-
-    ``compile_seconds``, which come on top, are what the engine has spent on compilation since
-    the process's generation before; the first one's include the warm-up's. ``engine`` ran the
-    models.
-    """
-
-    prompt_id: str
-    decoder: str
-    seconds: float
-    tokens: int
-    cycle_seconds: list[float]
-    compile_seconds: float = 0.0
-    engine: str = ""
-
-
-R = TypeVar("R")
+__all__ = [
+    "TIMINGS",
+    "Generation",
+    "ShardFiles",
+    "Timing",
+    "read_generations",
+    "read_rows",
+    "read_timings",
+    "text_of",
+    "write_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +46,7 @@ class ShardFiles:
     number: int
 
     def generations(self, decoder: str) -> Path:
-        return self.folder / f"generations-{decoder}-{self.number:05d}.jsonl"
+        return self.folder / generations_file(decoder, self.number)
 
     @property
     def timings(self) -> Path:
@@ -112,18 +88,6 @@ def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str
     return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))
 
 
-def read_generations(folder: Path, decoder: str) -> Iterator[Generation]:
-    """Reads one decoder's generations of all shards, in the order of the prompts."""
-    for path in sorted(folder.glob(f"generations-{decoder}-*.jsonl")):
-        yield from read_rows(path, Generation)
-
-
-def read_timings(folder: Path) -> Iterator[Timing]:
-    """Reads the timings of all decoders and shards."""
-    for path in sorted(folder.glob(f"{TIMINGS}-*.jsonl")):
-        yield from read_rows(path, Timing)
-
-
 def write_rows(path: Path, rows: Iterable[Any]) -> None:
     """Writes dataclasses as JSON Lines, beside the name first and then renamed into place."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -133,10 +97,3 @@ def write_rows(path: Path, rows: Iterable[Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-
-
-def read_rows(path: Path, kind: type[R]) -> Iterator[R]:
-    """Reads the dataclasses of one file that ``write_rows`` wrote."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield kind(**json.loads(line))

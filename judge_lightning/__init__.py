@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from judge_lightning.generation import judge_generate
     from judge_lightning.heads import JudgeHead
     from judge_lightning.models.pair import load_pair
+    from judge_lightning.runs import load_run
 
 __all__ = [
     "AutoregressiveDecoder",
@@ -22,6 +23,7 @@ __all__ = [
     "SpeculativeDecoder",
     "judge_generate",
     "load_pair",
+    "load_run",
 ]
 
 _HOMES = {
@@ -30,6 +32,7 @@ _HOMES = {
     "SpeculativeDecoder": "judge_lightning.decoding.decoder",
     "judge_generate": "judge_lightning.generation",
     "load_pair": "judge_lightning.models.pair",
+    "load_run": "judge_lightning.runs",
 }
 
 

@@ -19,6 +19,7 @@ from torchmetrics.functional.classification import binary_auroc, binary_average_
 
 from judge_lightning.datamodule import Batch
 from judge_lightning.heads.bank import HeadBank, weighted_cross_entropy
+from judge_lightning.layer_scores import LayerScore
 from judge_lightning.processes import mean_over_processes, of_all_processes
 
 _PLACES = ("layer", "epoch")
@@ -43,24 +44,6 @@ class ClassWeights:
         ratio = mistakes / correct if positive_weight is None else positive_weight
         mistake = (mistakes + correct) / (mistakes + ratio * correct)
         return cls(mistake=mistake, correct=ratio * mistake)
-
-
-@dataclass(frozen=True)
-class LayerScore:
-    """How well one layer's head tells mistakes from correct tokens on held-out tokens.
-
-    ``layer`` is the last one that the head reads.
-    ``recall`` is the share of mistake tokens that the threshold rejects, ``kept`` the share of
-    correct tokens that it lets pass; ``average_precision`` counts mistakes as the positives.
-    """
-
-    layer: int
-    epoch: int
-    loss: float
-    auroc: float
-    average_precision: float
-    recall: float
-    kept: float
 
 
 class JudgeModule(LightningModule):
@@ -210,8 +193,3 @@ class JudgeModule(LightningModule):
     def scores(self) -> list[LayerScore]:
         """Every head's validation scores at its own best epoch, after ``score``."""
         return list(self._scores)
-
-
-def choose_layer(scores: list[LayerScore]) -> int:
-    """The layer with the best average precision on mistakes; of equal ones the later."""
-    return max(scores, key=lambda score: (score.average_precision, score.layer)).layer

@@ -8,9 +8,9 @@ decoder sees as long as it keeps the text.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,10 +32,15 @@ _POSITIONS = 64
 
 @dataclass(frozen=True)
 class PromptedAnswer:
-    """An answer behind its prompt, both as token ids; the prompt has one at least."""
+    """An answer behind its prompt, both as token ids; the prompt has one at least.
+
+    ``others`` names further tokens to score, by their place in the answer: each is scored behind
+    the same text as the answer's token that stands there.
+    """
 
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
+    others: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -52,11 +57,13 @@ class TokenScores:
             equally likely tokens the one with the smaller id comes first, as in ``argmax``.
         probabilities: The target's, at temperature 1.
         judge: How likely the judge finds the token correct; None without a judge.
+        others: Rank and probability of each token of ``PromptedAnswer.others``, by its place.
     """
 
     ranks: list[int]
     probabilities: list[float]
     judge: list[float] | None
+    others: dict[int, tuple[int, float]] = field(default_factory=dict)
 
 
 @torch.inference_mode()
@@ -66,6 +73,7 @@ def score_answers(
     *,
     rows: int,
     head: JudgeHead | None = None,
+    field_name: str = "pair.target",
 ) -> list[TokenScores]:
     """Reads every answer once and scores its tokens, in the order of ``readings``.
 
@@ -74,11 +82,12 @@ def score_answers(
     Args:
         rows: The most answers per forward pass.
         head: A judge of this target; its layers are tapped in the same pass.
+        field_name: The setting that names the model, for the message about its NaN.
 
     Raises:
         ValueError: A prompt is empty: nothing would predict the answer's first token; or the judge
             reads a draft's states, too.
-        UserError: The target gave NaN.
+        UserError: The model gave NaN.
     """
     if any(not reading.prompt_ids for reading in readings):
         raise ValueError("an answer needs a token before it")
@@ -94,13 +103,19 @@ def score_answers(
             for row, (place, reading) in enumerate(zip(places, batch, strict=True)):
                 start = len(reading.prompt_ids)
                 past = reading.length
-                ranks, probabilities = _rank(
-                    logits[row, start - 1 - first : past - 1 - first], reading.answer_ids
+                predictions = logits[row, start - 1 - first : past - 1 - first]
+                ranks, probabilities = _rank(predictions, reading.answer_ids, field_name)
+                asked = list(reading.others)
+                others = zip(
+                    *_rank(predictions[asked], list(reading.others.values()), field_name),
+                    strict=True,
                 )
                 judge = None
                 if head is not None and states is not None:
                     judge = _judge(head, [layer[row, start:past] for layer in states])
-                scores[place] = TokenScores(ranks, probabilities, judge)
+                scores[place] = TokenScores(
+                    ranks, probabilities, judge, dict(zip(asked, others, strict=True))
+                )
     return [scores[place] for place in range(len(readings))]
 
 
@@ -145,7 +160,7 @@ def _read(model: PreTrainedModel, batch: Sequence[PromptedAnswer]) -> tuple[Tens
     return logits, longest - kept
 
 
-def _rank(logits: Tensor, tokens: Sequence[int]) -> tuple[list[int], list[float]]:
+def _rank(logits: Tensor, tokens: Sequence[int], field_name: str) -> tuple[list[int], list[float]]:
     """Ranks and probabilities of n tokens whose predictions are ``logits`` (n, V)."""
     ranks: list[int] = []
     probabilities: list[float] = []
@@ -155,7 +170,7 @@ def _rank(logits: Tensor, tokens: Sequence[int]) -> tuple[list[int], list[float]
         chosen = torch.tensor(tokens[start : start + _POSITIONS], device=part.device).unsqueeze(1)
         own = part.gather(1, chosen)
         if torch.isnan(part).any():
-            raise nan_logits("pair.target")
+            raise nan_logits(field_name)
         before = (part > own) | ((part == own) & (numbers < chosen))
         ranks += (before.sum(1) + 1).tolist()
         probabilities += torch.softmax(part, -1).gather(1, chosen).squeeze(1).tolist()

@@ -21,23 +21,19 @@ from pipelines.plan import SHORT_KEY
 from pipelines.preflight import in_bytes
 from pipelines.run_folder import SUMMARY
 from pipelines.store import Artifact, ArtifactStore
-
-WIDTH_WITHOUT_TERMINAL = 110
+from pipelines.terminal import open_console
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0 well, 1 damage found, 2 a wrong command."""
     options = _parser().parse_args(arguments)
-    console = Console(
-        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
-    )
     command: Callable[[ArtifactStore, argparse.Namespace, Console], int] = options.command
     try:
         if not options.artifacts_dir.is_dir():
             raise UserError(
                 "--artifacts-dir", f"{options.artifacts_dir} is no folder", "name an existing store"
             )
-        return command(ArtifactStore(options.artifacts_dir), options, console)
+        return command(ArtifactStore(options.artifacts_dir), options, open_console())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -35,9 +35,10 @@ class StageResult:
     seconds: float
 
     def line(self, width: int) -> str:
-        """One line for the terminal: name, time or ``cached``, short key."""
-        effort = "cached" if self.cached else f"{self.seconds:.1f} s"
-        return f"{self.planned.name:<{width}}  {effort:>9}  {self.planned.key[:SHORT_KEY]}"
+        """One line for the terminal: name, ``cached`` or ``ran``, seconds, short key."""
+        effort = "cached" if self.cached else "ran"
+        time = f"{self.seconds:>8.1f} s"
+        return f"{self.planned.name:<{width}}  {effort:<6}  {time}  {self.planned.key[:SHORT_KEY]}"
 
 
 def execute(

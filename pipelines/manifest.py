@@ -77,6 +77,31 @@ class Manifest:
             raise ManifestError(f"{MANIFEST} cannot be read ({error})") from error
 
 
+def read_lineage(
+    manifests: Mapping[str, Manifest], folders: Mapping[str, Path]
+) -> dict[str, Manifest]:
+    """The manifests and those of all that they were made from, as far as the store still has it.
+
+    Args:
+        folders: Where the artifacts of ``manifests`` are, each by its key in its stage's folder.
+    """
+    found = dict(manifests)
+    roots = {folder.parent.parent for folder in folders.values()}
+    waiting = list(manifests.values())
+    while waiting:
+        for stage, key in waiting.pop().inputs.items():
+            if stage in found:
+                continue
+            for root in roots:
+                try:
+                    found[stage] = Manifest.read(root / stage / key)
+                except ManifestError:
+                    continue
+                waiting.append(found[stage])
+                break
+    return found
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What only the run knows about an artifact that it publishes."""

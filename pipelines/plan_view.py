@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -15,21 +14,19 @@ from pipelines.plan import SHORT_KEY, Plan, PlannedStage
 from pipelines.preflight import ModelSizes, disk_needs, in_bytes, model_sizes
 from pipelines.stand_in import describe_stand_in, timed_run
 from pipelines.store import State
+from pipelines.terminal import open_console
 from pipelines.workloads import LOADING_STAGES, run_machine
 
 if TYPE_CHECKING:
     from judge_lightning.models.memory_plan import MemoryPlan
 
-WIDTH_WITHOUT_TERMINAL = 120
 _WORTH_SAYING = 2**30
 """Bytes in the host's memory from which on they are named."""
 
 
 def print_plan(plan: Plan, config: RunConfig) -> None:
     """Prints the plan to stdout. Loads no model and sends no request."""
-    console = Console(
-        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
-    )
+    console = open_console(elsewhere=120)
     pair = f" on pair [bold]{config.pair.name}[/]" if config.pipeline != "pretrain" else ""
     console.print(f"[bold]{config.exp}[/]{pair}: the plan; nothing is run")
     console.print(stage_table(plan))

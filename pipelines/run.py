@@ -37,6 +37,7 @@ from pipelines.plan_view import print_plan
 from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
+from pipelines.terminal import open_console, print_results, print_stage
 from pipelines.tracking import RunTracker
 
 FAILED, USERS_MISTAKE, REFUSED, INTERRUPTED = 1, 2, 3, 130
@@ -84,7 +85,14 @@ def run(composed: DictConfig, started: datetime, multiruns: set[Path] | None = N
         print_plan(plan, config)
         return
     require_inputs(plan)
-    folder = RunFolder.create(config, plan, composed, started, sweep_job=_sweep_job())
+    folder = RunFolder.create(
+        config,
+        plan,
+        composed,
+        started,
+        sweep_job=_sweep_job(),
+        overrides=HydraConfig.get().overrides.task,
+    )
     if multiruns is not None and _sweep_job() is not None:
         multiruns.add(folder.path.parent)
     try:
@@ -104,13 +112,13 @@ def carry_out(
 
     def on_done(result: StageResult) -> None:
         folder.stage_done(result.planned, cached=result.cached, seconds=result.seconds)
-        print(result.line(width), flush=True)
+        print_stage(result.line(width), cached=result.cached)
         last = result.planned is plan.selected[-1]
         if last and (result.artifact.path / TERMINAL).is_file():
             summary.update(folder.take_report(result.artifact.path))
             tracker.summary(summary, folder.path / REPORT)
             table = (result.artifact.path / TERMINAL).read_text(encoding="utf-8").strip("\n")
-            print(f"\n{table}\n", flush=True)
+            print_results(f"\n{table}\n")
 
     def on_wait(planned: PlannedStage) -> None:
         print(f"{planned.name}: another process is at it; waiting for its artifact", flush=True)
@@ -137,9 +145,10 @@ def carry_out(
 
 def show_sweep(folder: Path) -> None:
     """Puts a multirun's jobs on one page, and prints their table."""
+    from pipelines.sweep.terminal import print_sweep
     from pipelines.sweep.writing import point_latest_to, write_sweep
 
-    print(write_sweep(folder), flush=True)
+    print_sweep(write_sweep(folder), open_console())
     point_latest_to(folder)
     print(f"results: {folder / REPORT}", flush=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ SUMMARY = "summary.json"
 SUMMARY_SCHEMA = 1
 REPORT = "report.html"
 CONFIG = "config.yaml"
+OVERRIDES = "overrides.yaml"
 TERMINAL = "terminal.txt"
 
 
@@ -57,6 +58,7 @@ class RunFolder:
         self._stages = {p.name: StageOutcome(p.key) for p in plan.selected}
         self._results: dict[str, Any] = {}
         self._cost: Cost | None = None
+        self._report: Path | None = None
         self._failed: str | None = None
 
     @classmethod
@@ -66,9 +68,15 @@ class RunFolder:
         plan: Plan,
         composed: DictConfig,
         started: datetime,
+        *,
         sweep_job: str | None = None,
+        overrides: Sequence[str] = (),
     ) -> RunFolder:
         """Makes ``<exp>/<time>/`` or ``<exp>/multirun-<time>/<job>/``; ``latest`` points to it.
+
+        Args:
+            overrides: What was typed behind ``python -m pipelines.run``; of a job of a multirun,
+                what would be typed for it alone.
 
         Raises:
             UserError: The folder cannot be written.
@@ -83,6 +91,7 @@ class RunFolder:
                 path = _new_folder(experiment / f"multirun-{time}", sweep_job)
             folder = cls(path, config, plan)
             write_text(path / CONFIG, OmegaConf.to_yaml(composed))
+            write_text(path / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
             folder._write_summary()
             point_to(root / "latest", path)
         except OSError as error:
@@ -101,7 +110,7 @@ class RunFolder:
     def finished(self, cost: Cost) -> None:
         """Notes what the whole run took."""
         self._cost = cost
-        self._write_summary()
+        self._write_page(self._write_summary())
 
     def failed(self, reason: str) -> None:
         """Notes why the run ended early."""
@@ -110,10 +119,22 @@ class RunFolder:
 
     def take_report(self, report: Path) -> dict[str, Any]:
         """Copies the report artifact's results here and returns the whole summary."""
-        if (report / REPORT).is_file():
-            shutil.copyfile(report / REPORT, self.path / REPORT)
+        self._report = report / REPORT
         self._results = json.loads((report / SUMMARY).read_text(encoding="utf-8"))
-        return self._write_summary()
+        summary = self._write_summary()
+        self._write_page(summary)
+        return summary
+
+    def _write_page(self, summary: dict[str, Any]) -> None:
+        """The report's page with what is this run's alone: its command line and its cost."""
+        if self._report is None or not self._report.is_file():
+            return
+        from pipelines.report.this_run import ThisRun, command_of, put_into
+
+        config = (self.path / CONFIG).read_text(encoding="utf-8")
+        run = ThisRun.of(summary, config, command_of(self.path))
+        page = self._report.read_text(encoding="utf-8")
+        write_text(self.path / REPORT, put_into(page, run))
 
     def _write_summary(self) -> dict[str, Any]:
         run_specific = {

@@ -79,6 +79,18 @@ def test_equally_likely_tokens_are_ranked_as_argmax_takes_them(target: LlamaForC
     assert score.ranks == [1, 2, 6]
 
 
+def test_another_token_is_scored_behind_the_same_text(target: LlamaForCausalLM) -> None:
+    reading = PromptedAnswer([7, 8, 9], [20, 21, 22], others={2: 40, 0: 41})
+    (score,) = score_answers(target, [reading], rows=1)
+    assert set(score.others) == {0, 2}
+    for place, other in reading.others.items():
+        instead = PromptedAnswer(reading.prompt_ids, [*reading.answer_ids[:place], other])
+        (alone,) = score_answers(target, [instead], rows=1)
+        rank, probability = score.others[place]
+        assert rank == alone.ranks[place]
+        assert probability == pytest.approx(alone.probabilities[place], rel=1e-4)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 4, 100])
 def test_the_batch_changes_nothing(target: LlamaForCausalLM, rows: int) -> None:
     assert_alike(
@@ -106,6 +118,8 @@ def test_a_target_that_gives_nan_is_the_users_to_mend(target: LlamaForCausalLM) 
         target.lm_head.weight.fill_(float("nan"))
     with pytest.raises(UserError, match=r"pair\.target"):
         score_answers(target, READINGS, rows=4)
+    with pytest.raises(UserError, match=r"pair\.draft"):
+        score_answers(target, READINGS, rows=4, field_name="pair.draft")
 
 
 def assert_alike(one: list[TokenScores], other: list[TokenScores]) -> None:

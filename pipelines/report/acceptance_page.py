@@ -15,8 +15,10 @@ from pipelines.manifest import Manifest
 from pipelines.report.acceptance import AcceptanceMaterial, summarise_acceptance
 from pipelines.report.acceptance_section import acceptance_section, mistakes, share
 from pipelines.report.cards import BlockRow
-from pipelines.report.page import provenance, render_page, styles
-from pipelines.report.scripts import CHARTS, page_scripts
+from pipelines.report.lineage import lineage_section
+from pipelines.report.origin import origin_section
+from pipelines.report.page import render_page, styles
+from pipelines.report.scripts import CHARTS, LINEAGE, page_scripts
 from pipelines.report.summary import SCHEMA
 from pipelines.report.terminal import WIDTH
 from pipelines.report.wording import Finding, percent
@@ -27,12 +29,16 @@ MOST_BLOCKS = 6
 
 @dataclass(frozen=True)
 class AcceptanceRun:
-    """What the page says of the run itself; ``stand_in`` as in ``Identity``."""
+    """What the page says of the run itself; ``stand_in`` as in ``Identity``.
+
+    ``lineage`` has, beside ``manifests``, those of the artifacts that these were made from.
+    """
 
     exp: str
     pair: str
     stand_in: str
     manifests: dict[str, Manifest]
+    lineage: dict[str, Manifest]
 
 
 def summarise_run(run: AcceptanceRun, material: AcceptanceMaterial) -> dict[str, Any]:
@@ -50,17 +56,10 @@ def summarise_run(run: AcceptanceRun, material: AcceptanceMaterial) -> dict[str,
 def render_acceptance_page(run: AcceptanceRun, material: AcceptanceMaterial) -> str:
     """The page; everything that a model or a person wrote is escaped."""
     main = material.texts[material.main]
-    key = run.manifests["acceptance"].key[:12]
-    commands = "\n".join(
-        (
-            f"python -m pipelines.run +exp={run.exp}   # the same run again",
-            f"python -m pipelines.artifacts show {key}   # where the scores of all tokens are",
-        )
-    )
     return render_page(
         "acceptance.html.j2",
-        scripts=page_scripts(CHARTS),
-        css=styles("report.css", "acceptance.css"),
+        scripts=page_scripts(CHARTS, LINEAGE),
+        css=styles("report.css", "token_view.css", "acceptance.css"),
         run=run,
         draft_length=material.identity.draft_length,
         prompts=main.prompts,
@@ -68,7 +67,7 @@ def render_acceptance_page(run: AcceptanceRun, material: AcceptanceMaterial) -> 
         findings=findings(material),
         blocks=_blocks(material),
         acceptance=acceptance_section(material),
-        **provenance(run.manifests, "acceptance", commands),
+        parts=[lineage_section(run.lineage), origin_section(run.manifests, run.exp)],
     )
 
 

@@ -12,7 +12,7 @@ from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.bars import length_bars
 from pipelines.report.cards import Card
 from pipelines.report.charts import Axis, Chart, Series, line_chart
-from pipelines.report.token_view import Mark
+from pipelines.report.token_text import Mark
 from pipelines.report.wording import percent, with_error
 
 MOST_LINES = 8
@@ -328,12 +328,10 @@ def _view(example: TextExample, material: AcceptanceMaterial) -> TextView:
 
 
 def _mark(token: TextToken) -> Mark:
-    text = token.text.lstrip()
-    space = token.text[: len(token.text) - len(text)]
     style = "target" if token.fate == "rejected" else token.fate
     if token.correct is False:
         style += " mistake"
-    return Mark(space, text, style, _tip(token), None)
+    return Mark.of(token.text, style, _tip(token))
 
 
 def _tip(token: TextToken) -> str:

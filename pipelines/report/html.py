@@ -1,25 +1,41 @@
-"""The report as one HTML file: readable anywhere, in light and dark, without any request."""
+"""The report as one HTML file: readable anywhere, in light and dark, without any request.
+
+Its sections are independent of one another: what is missing costs its own section alone, and the
+page says so at its top.
+"""
 
 from __future__ import annotations
 
-from evals.decoders import HEADLINE, is_speculative
-from pipelines.report import promise, quality, wording
+from collections.abc import Callable, Mapping
+
+from markupsafe import Markup
+
+from pipelines.report import quality
 from pipelines.report.acceptance import AcceptanceMaterial
 from pipelines.report.acceptance_section import acceptance_section
-from pipelines.report.cards import BlockRow, Card, style_of
-from pipelines.report.charts import Axis, Series, histogram, line_chart
+from pipelines.report.court_section import court_section
+from pipelines.report.decoders import (
+    cycles_section,
+    decoders_section,
+    short_name,
+    verdict_section,
+)
+from pipelines.report.faults import AbsentError, Faults
+from pipelines.report.judge import judge_section, threshold_section
+from pipelines.report.lineage import lineage_section
 from pipelines.report.material import Material
 from pipelines.report.mt_bench import MTBenchMaterial, mt_bench_section
-from pipelines.report.page import provenance, render_page, styles
+from pipelines.report.origin import origin_section
+from pipelines.report.page import render_fragment, render_page, styles
 from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
-from pipelines.report.scripts import CHARTS, page_scripts
-from pipelines.report.token_view import LEGEND, show_answer
+from pipelines.report.scripts import CHARTS, LINEAGE, page_scripts
+from pipelines.report.token_view import SCRIPT, token_view
+from pipelines.report.wording import points
 
-SHORT_NAMES = {"target": "Target", "draft": "Draft", "exact": "Standard", "judge": "Judge"}
-
-MOST_PICTURES = 6
-"""Up to so many decoders each have a histogram; of more, the two of the headline do."""
+Section = Callable[[], Markup | None]
+"""Renders a section; None where the run has none of its kind. Raises ``AbsentError``: it has one,
+and what it is made of is missing."""
 
 
 def render_html(
@@ -27,158 +43,93 @@ def render_html(
     acceptance: AcceptanceMaterial | None = None,
     safety: SafetyMaterial | None = None,
     mt_bench: MTBenchMaterial | None = None,
+    faults: Faults | None = None,
 ) -> str:
-    """The whole page. Everything that a model or a prompt wrote is escaped."""
-    rows = material.headline
-    blocks = _blocks(material)
+    """The whole page. Everything that a model or a prompt wrote is escaped.
+
+    Args:
+        faults: What is already known to be missing; without it, whatever is missing is raised.
+    """
+    faults = faults or Faults(strict=True)
+    sections: Mapping[str, Section] = {
+        "The verdict": lambda: verdict_section(material),
+        "The decoders side by side": lambda: decoders_section(material),
+        "Answers, token by token": lambda: _token_view(material),
+        "Cycle by cycle": lambda: cycles_section(material),
+        # Where the time goes stands here.
+        "Acceptance rules": lambda: _rules(material),
+        "Quality, task by task": lambda: _quality(material),
+        "MT-Bench": lambda: _mt_bench(mt_bench, material),
+        "Texts": lambda: _acceptance(acceptance),
+        "Safety": lambda: _safety(safety),
+        "Inside the judge": lambda: judge_section(material),
+        "The threshold and what it promises": lambda: threshold_section(material),
+        "The court": lambda: court_section(material.court),
+        "Where this comes from": lambda: lineage_section(material.lineage),
+        "How it was made": lambda: origin_section(material.manifests, material.identity.exp),
+    }
+    parts = [faults.shown(title, render) for title, render in sections.items()]
     return render_page(
         "report.html.j2",
-        scripts=page_scripts(CHARTS),
-        css=styles("report.css", *(["acceptance.css"] if acceptance or safety else [])),
-        acceptance=acceptance_section(acceptance) if acceptance else None,
-        safety=safety_section(safety) if safety else None,
-        mt_bench=mt_bench_section(mt_bench, material.identity.name_of) if mt_bench else None,
-        identity=material.identity,
-        prompts=rows["target"].prompts,
-        proposals=material.identity.proposals,
-        sentence=wording.verdict_sentence(material),
-        findings=wording.findings(material),
-        blocks=blocks,
-        blocks_label="; ".join(
-            f"{row.name}: {row.kept:.1f} of {len(row.parts)} kept" for row in blocks
+        scripts=page_scripts(CHARTS, SCRIPT, LINEAGE),
+        css=styles(
+            "report.css", "token_view.css", *(["acceptance.css"] if acceptance or safety else [])
         ),
-        rows=rows,
-        speed=material.speed,
-        sources=wording.sources(material),
-        speed_note=wording.speed_note(material),
-        names={name: material.identity.name_of(name) for name in rows},
-        short_names={name: SHORT_NAMES.get(name, name) for name in rows},
-        row_styles={name: style_of(name) for name in rows},
-        speculative=[name for name in rows if is_speculative(name)],
-        rules=rules_section(material),
-        agreement=wording.agreement(material),
-        slow_note=wording.draft_cost(material),
-        stand_in_note=wording.stand_in_note(material),
+        identity=material.identity,
+        missing=faults.lines,
+        parts=[part for part in parts if part is not None],
+    )
+
+
+def _token_view(material: Material) -> Markup | None:
+    if not material.examples:
+        if not material.results:
+            raise AbsentError
+        return None
+    view = token_view(material.examples, material.answers, material.identity.headline)
+    return render_fragment("token_view.html.j2", token_view=view)
+
+
+def _rules(material: Material) -> Markup | None:
+    section = rules_section(material)
+    if section is None:
+        return None
+    return render_fragment("rules_section.html.j2", rules=section, points=points)
+
+
+def _quality(material: Material) -> Markup | None:
+    if not material.results:
+        if "evaluate" in material.manifests and material.headline:
+            return None
+        raise AbsentError
+    known = next(iter(material.results.values()))
+    # The headline has them in the order of the configuration; the file has them by name.
+    names = [name for name in material.headline if name in known] or list(known)
+    return render_fragment(
+        "quality_section.html.j2",
+        names=names,
+        short_names={name: short_name(name) for name in names},
         tasks=material.results,
         paired_rows=quality.paired_rows(material),
         gate_lines=quality.gate_lines(material),
         gate_passed=bool(material.gate and material.gate["passed"]),
-        families=material.families if set(HEADLINE) <= rows.keys() else {},
-        points=wording.points,
-        judge_sentence=wording.judge_sentence(material),
-        promise=promise.promise(material),
-        beside_plain=promise.beside_plain(material),
-        certificate=material.certificate,
-        shift_warnings=promise.shift_warnings(material),
-        shift_note=promise.shift_note(material),
-        cycle_cards=_histograms(material),
-        judge_cards=[_layer_curve(material), _operating_curve(material)],
-        answers=[show_answer(example) for example in material.examples],
-        legend=LEGEND,
-        **provenance(material.manifests, "decode", _commands(material)),
     )
 
 
-def _blocks(material: Material) -> list[BlockRow]:
-    return [
-        BlockRow.of(
-            material.identity.name_of(name),
-            style_of(name),
-            material.headline[name].accepted_per_cycle,
-            material.identity.draft_length,
-        )
-        for name in _pictured(material)
-    ]
+def _mt_bench(bench: MTBenchMaterial | None, material: Material) -> Markup | None:
+    if bench is None:
+        return None
+    section = mt_bench_section(bench, material.identity.name_of)
+    return render_fragment("mt_bench_section.html.j2", mt_bench=section)
 
 
-def _pictured(material: Material) -> list[str]:
-    names = [name for name in material.headline if is_speculative(name)]
-    return names if len(names) <= MOST_PICTURES else [n for n in names if n in HEADLINE]
+def _acceptance(texts: AcceptanceMaterial | None) -> Markup | None:
+    if texts is None:
+        return None
+    return render_fragment("acceptance_section.html.j2", acceptance=acceptance_section(texts))
 
 
-def _histograms(material: Material) -> list[Card]:
-    captions = {
-        "exact": "A cycle ends at the first word that the target would have put otherwise.",
-        "judge": "Correct rewordings pass; a cycle ends at mistakes and doubts.",
-    }
-    histograms = {name: material.histograms[name] for name in _pictured(material)}
-    shares = [count / (sum(counts) or 1) for counts in histograms.values() for count in counts]
-    peak = max([*shares, 0.01]) * 1.08
-    return [
-        Card(
-            material.identity.name_of(name),
-            captions.get(name, "A cycle ends at the first token that the rule rejects."),
-            histogram(
-                f"Accepted draft tokens per cycle: {material.identity.name_of(name)}",
-                counts,
-                style_of(name),
-                material.headline[name].accepted_per_cycle,
-                peak,
-            ),
-        )
-        for name, counts in histograms.items()
-    ]
-
-
-def _layer_curve(material: Material) -> Card:
-    layers = sorted(material.layers, key=lambda row: row["layer"])
-    numbers = [row["layer"] for row in layers]
-    values = [row[name] for row in layers for name in ("auroc", "average_precision")]
-    low = max(0.0, min(values) - 0.05)
-    chosen = material.head["layer"]
-    chart = line_chart(
-        "Validation AUROC and average precision per layer",
-        [
-            Series("AUROC", "judge", [(row["layer"], row["auroc"]) for row in layers]),
-            Series(
-                "average precision on mistakes",
-                "exact",
-                [(row["layer"], row["average_precision"]) for row in layers],
-            ),
-        ],
-        Axis("layer", min(numbers) - 0.3, max(numbers) + 0.3, "whole"),
-        Axis("", low, 1.0, "percent"),
-        mark=(chosen, f"layer {chosen}"),
-        dots=True,
-    )
-    return Card(
-        "Which layer knows",
-        "One head per layer of the target, trained side by side; measured on validation prompts."
-        if len(layers) > 1
-        else "This head is trained once, and stands at the last layer that it reads; measured on"
-        " validation prompts.",
-        chart,
-        [("judge", "AUROC"), ("exact", "average precision on mistakes")],
-    )
-
-
-def _operating_curve(material: Material) -> Card:
-    threshold = material.head["threshold"]
-    curve = material.curve
-    chart = line_chart(
-        "What each threshold rejects and keeps",
-        [
-            Series("mistakes rejected", "target", [(r["threshold"], r["recall"]) for r in curve]),
-            Series("correct tokens kept", "judge", [(r["threshold"], r["kept"]) for r in curve]),
-        ],
-        Axis("threshold", 0.0, 1.0),
-        Axis("", 0.0, 1.0, "percent"),
-        mark=(threshold, f"chosen {threshold:.2f}"),
-    )
-    return Card(
-        "Where to put the threshold",
-        "On calibration prompts, which neither training nor the choice of the layer has seen.",
-        chart,
-        [("target", "mistakes rejected"), ("judge", "correct tokens kept")],
-    )
-
-
-def _commands(material: Material) -> str:
-    key = material.manifests["calibrate"].key
-    return "\n".join(
-        (
-            f"python -m pipelines.run +exp={material.identity.exp}   # the same run again",
-            f"python -m pipelines.artifacts lineage {key[:12]}   # what the judge was made from",
-            f"python -m pipelines.artifacts show {key[:12]}   # where its folder judge/ is",
-        )
-    )
+def _safety(flagged: SafetyMaterial | None) -> Markup | None:
+    if flagged is None:
+        return None
+    return render_fragment("safety_section.html.j2", safety=safety_section(flagged))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
+from evals.example_choice import AnswerCounts, count_answers
 from evals.examples import Example, read_examples
 from evals.generations import Generation, Timing, read_generations, read_timings
 from evals.paired import PairedComparison
@@ -18,7 +19,9 @@ from evals.statistics import Estimate, paired_difference
 from judge_lightning.guarantee import Certificate
 from pipelines.durable import read_json
 from pipelines.gate import apply_gate
-from pipelines.manifest import Manifest
+from pipelines.manifest import Manifest, read_lineage
+from pipelines.report.court import Court, read_court
+from pipelines.report.faults import Faults
 from pipelines.shift import read_shift
 
 ByDecoder = dict[str, DecoderStatistics]
@@ -118,8 +121,12 @@ class Material:
         pareto: Per family, every speculative decoder as a point; empty where all are of the
             headline.
         certificate: What the judge's threshold promises; None where it promises nothing.
+        answers: Per family, how judge decoding's answers compare with the target's own; empty
+            where one of the two did not answer.
         shift: Per decoder with a judge and per family, how many answers were flagged as unlike
             the calibration's, and whether they are too many; empty where nobody looked.
+        court: What the stages that made the data set counted.
+        lineage: ``manifests`` and those of all that these artifacts were made from.
     """
 
     identity: Identity
@@ -140,18 +147,71 @@ class Material:
     paired: dict[str, dict[str, PairedComparison]]
     pareto: dict[str, list[RulePoint]]
     certificate: Certificate | None = None
+    answers: dict[str, AnswerCounts] = field(default_factory=dict)
     shift: dict[str, dict[str, Any]] = field(default_factory=dict)
     gate: dict[str, Any] | None = None
+    court: Court = field(default_factory=Court)
+    lineage: dict[str, Manifest] = field(default_factory=dict)
 
 
 def read_material(
-    identity: Identity, inputs: Mapping[str, Path], gate: dict[str, Any] | None = None
+    identity: Identity,
+    inputs: Mapping[str, Path],
+    gate: dict[str, Any] | None = None,
+    faults: Faults | None = None,
 ) -> Material:
-    """Reads the artifacts of ``inputs`` (stage to folder); ``gate`` has the gate's settings."""
+    """Reads the artifacts of ``inputs`` (stage to folder); ``gate`` has the gate's settings.
+
+    Args:
+        faults: Notes what cannot be read, which is then empty; without it, that is raised.
+    """
+    faults = faults or Faults(strict=True)
+    manifests = _manifests(inputs, faults)
+    found: dict[str, Any] = {
+        "identity": identity,
+        "manifests": manifests,
+        "lineage": read_lineage(manifests, inputs),
+        "court": read_court(inputs, faults),
+    }
+    readers: dict[str, Callable[[], dict[str, Any]]] = {
+        "decode": lambda: _read_decoded(identity, inputs),
+        "speed": lambda: _read_speed(identity, inputs, found),
+        "train": lambda: {"layers": read_json(inputs["train"] / "layers.json")},
+        "calibrate": lambda: _read_calibrated(inputs),
+        "evaluate": lambda: _read_evaluated(inputs),
+        "examples": lambda: {"examples": read_examples(inputs["evaluate"] / "examples.jsonl")},
+        "shift": lambda: {"shift": read_shift(inputs["decode"])},
+    }
+    for what, read in readers.items():
+        with faults.reading(what):
+            found |= read()
+    if gate is not None and "paired" in found:
+        found["gate"] = apply_gate(gate, found["paired"], greedy=identity.temperature == 0)
+    return Material(**{**_nothing(identity), **found})
+
+
+def _nothing(identity: Identity) -> dict[str, Any]:
+    """What stands where nothing was read."""
+    return {
+        **{name: {} for name in ("head", "calibration", "headline", "families", "changes")},
+        **{name: {} for name in ("histograms", "results", "paired", "pareto")},
+        **{name: [] for name in ("layers", "curve", "examples")},
+        "speed": Speed(identity.pair, identity.stand_in, False, {}, ""),
+        "change": None,
+        "ties": 0,
+    }
+
+
+def _manifests(inputs: Mapping[str, Path], faults: Faults) -> dict[str, Manifest]:
+    found = {}
+    for stage, folder in inputs.items():
+        with faults.reading(stage):
+            found[stage] = Manifest.read(folder)
+    return found
+
+
+def _read_decoded(identity: Identity, inputs: Mapping[str, Path]) -> dict[str, Any]:
     decoded = inputs["decode"]
-    calibrated = inputs.get("certify") or inputs["calibrate"]
-    head = read_json(calibrated / "judge" / "judge_config.json")
-    promised = head.get("certificate")
     generations = {name: list(read_generations(decoded, name)) for name in identity.decoders}
     timings = list(read_timings(decoded))
     families = dict.fromkeys([identity.headline, *(g.family for g in generations["target"])])
@@ -163,50 +223,57 @@ def read_material(
         name: [row for row in rows if row.family == identity.headline]
         for name, rows in generations.items()
     }
-    paired = {
-        task: {name: PairedComparison(**found) for name, found in by_decoder.items()}
-        for task, by_decoder in read_json(inputs["evaluate"] / "paired.json").items()
-    }
-    return Material(
-        identity=identity,
-        manifests={stage: Manifest.read(folder) for stage, folder in inputs.items()},
-        head=head,
-        calibration=read_json(calibrated / "calibration.json"),
-        layers=read_json(inputs["train"] / "layers.json"),
-        curve=_read_rows(calibrated / "operating_curve.jsonl"),
-        headline=statistics[identity.headline],
-        speed=_speed(identity, inputs, statistics[identity.headline], timings),
-        families={family: rows for family, rows in statistics.items() if rows},
-        change=changes[identity.headline].get("judge"),
-        changes=changes,
-        ties=_ties(home),
-        histograms={
+    own = statistics[identity.headline]
+    return {
+        "headline": own,
+        "speed": Speed(identity.pair, identity.stand_in, False, own, _engines(timings)),
+        "families": {family: rows for family, rows in statistics.items() if rows},
+        "change": changes[identity.headline].get("judge"),
+        "changes": changes,
+        "ties": _ties(home),
+        "histograms": {
             name: accepted_histogram(home[name], identity.draft_length)
             for name in home
             if is_speculative(name)
         },
-        examples=read_examples(inputs["evaluate"] / "examples.jsonl"),
-        results=read_json(inputs["evaluate"] / "results.json"),
-        paired=paired,
-        pareto={
+        "pareto": {
             family: rule_points(generations, timings, family, identity.rules)
             for family in (families if identity.rules else ())
         },
-        certificate=None if promised is None else Certificate.from_json(promised),
-        shift=read_shift(decoded),
-        gate=None if gate is None else apply_gate(gate, paired, greedy=identity.temperature == 0),
-    )
+        "answers": _answers(generations),
+    }
 
 
-def _speed(
-    identity: Identity, inputs: Mapping[str, Path], own: ByDecoder, own_timings: list[Timing]
-) -> Speed:
-    if "speed" not in inputs or identity.speed_pair is None:
-        return Speed(identity.pair, identity.stand_in, False, own, _engines(own_timings))
+def _read_calibrated(inputs: Mapping[str, Path]) -> dict[str, Any]:
+    calibrated = inputs.get("certify") or inputs["calibrate"]
+    head = read_json(calibrated / "judge" / "judge_config.json")
+    promised = head.get("certificate")
+    return {
+        "head": head,
+        "calibration": read_json(calibrated / "calibration.json"),
+        "curve": _read_rows(calibrated / "operating_curve.jsonl"),
+        "certificate": None if promised is None else Certificate.from_json(promised),
+    }
+
+
+def _read_evaluated(inputs: Mapping[str, Path]) -> dict[str, Any]:
+    paired = {
+        task: {name: PairedComparison(**found) for name, found in by_decoder.items()}
+        for task, by_decoder in read_json(inputs["evaluate"] / "paired.json").items()
+    }
+    return {"results": read_json(inputs["evaluate"] / "results.json"), "paired": paired}
+
+
+def _read_speed(
+    identity: Identity, inputs: Mapping[str, Path], found: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Nothing where the pair's own speed, which decoding has told, is the run's."""
+    if identity.speed_pair is None or ("speed" not in inputs and "headline" in found):
+        return {}
     folder = inputs["speed"]
     generations = {name: list(read_generations(folder, name)) for name in identity.decoders}
     timings = list(read_timings(folder))
-    return Speed(
+    measured = Speed(
         identity.speed_pair,
         identity.speed_stand_in or "",
         True,
@@ -214,6 +281,7 @@ def _speed(
         _engines(timings),
         read_json(folder / "agreement.json")["tokens_differ"],
     )
+    return {"speed": measured}
 
 
 def _engines(timings: list[Timing]) -> str:
@@ -229,6 +297,16 @@ def _changes(generations: Mapping[str, list[Generation]], family: str) -> dict[s
         name: paired_difference(values, right["target"])
         for name, values in right.items()
         if values and is_speculative(name)
+    }
+
+
+def _answers(generations: Mapping[str, list[Generation]]) -> dict[str, AnswerCounts]:
+    if not {"target", "judge"} <= generations.keys():
+        return {}
+    both = [generations["target"], generations["judge"]]
+    return {
+        family: count_answers(*([row for row in rows if row.family == family] for rows in both))
+        for family in dict.fromkeys(row.family for row in generations["target"])
     }
 
 

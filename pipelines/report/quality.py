@@ -9,6 +9,7 @@ from rich.table import Table
 
 from evals.decoders import DECODERS, is_speculative
 from evals.paired import MCNEMAR, PairedComparison
+from pipelines.report.cards import style_of
 from pipelines.report.material import Material
 from pipelines.report.wording import points, with_error
 
@@ -33,6 +34,11 @@ class PairedRow:
     p_value: str
     test: str
     lost: bool
+
+    @property
+    def style(self) -> str:
+        """The CSS class of its row."""
+        return style_of(self.decoder)
 
 
 def paired_rows(material: Material) -> list[PairedRow]:
@@ -64,6 +70,11 @@ def gate_lines(material: Material) -> list[str]:
             f" target alone is above {-100 * gate['tolerance']:g} points."
         ]
     return [f"Refused by the gate. {line}." for line in gate["refused"]]
+
+
+def p_value_text(value: float) -> str:
+    """A p-value to as many digits as mean something."""
+    return f"< {_SMALLEST_P}" if value < _SMALLEST_P else f"{value:.3f}"
 
 
 def quality_table(material: Material) -> Table:
@@ -108,7 +119,6 @@ def _confidence(material: Material) -> float:
 
 def _row(material: Material, task: str, decoder: str, found: PairedComparison) -> PairedRow:
     low, high = points(found.low), points(found.high)
-    small = found.p_value < _SMALLEST_P
     return PairedRow(
         task=task,
         decoder=decoder,
@@ -118,7 +128,7 @@ def _row(material: Material, task: str, decoder: str, found: PairedComparison) -
         interval=f"{low} to {high}",
         turned_wrong=found.turned_wrong,
         turned_right=found.turned_right,
-        p_value=f"< {_SMALLEST_P}" if small else f"{found.p_value:.3f}",
+        p_value=p_value_text(found.p_value),
         test="McNemar" if found.method == MCNEMAR else "bootstrap",
         lost=found.high < 0,
     )

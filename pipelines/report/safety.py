@@ -17,7 +17,7 @@ from evals.safety import ALL, CategoryStatistics, TokenVerdicts, category_statis
 from evals.statistics import Estimate
 from judge_lightning.court.labels import CORRECT, MISTAKE
 from pipelines.durable import read_json
-from pipelines.report.token_view import Mark
+from pipelines.report.token_text import Mark
 from pipelines.report.wording import percent, with_error
 
 WIDTH = 96
@@ -199,10 +199,7 @@ def _view(item: TokenVerdicts) -> SafetyView:
 
 
 def _mark(token: str, label: int, standard: bool, judge: bool, probability: float) -> Mark:
-    text = token.lstrip()
     fates = {(True, True): "both", (True, False): "standard", (False, True): "judge"}
     style = fates.get((standard, judge), "target") + (" mistake" if label == MISTAKE else "")
     known = {MISTAKE: "; flagged", CORRECT: ""}.get(label, "; behind what is flagged")
-    return Mark(
-        token[: len(token) - len(text)], text, style, f"judge {probability:.2f}{known}", None
-    )
+    return Mark.of(token, style, f"judge {probability:.2f}{known}")

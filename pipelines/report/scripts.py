@@ -14,6 +14,9 @@ from pipelines.report.vega_bundle import vega_bundle
 CHARTS = "charts.js"
 """The packaged script that draws what ``Chart`` puts on a page; it needs the bundle."""
 
+LINEAGE = "lineage.js"
+"""The packaged script that opens an artifact when its node in the lineage is clicked."""
+
 
 @dataclass(frozen=True)
 class Scripts:

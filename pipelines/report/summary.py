@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.decoders import is_speculative
 from evals.speed import DecoderStatistics
+from evals.statistics import interval
 from judge_lightning.decoding.draft_length import AUTO
 from pipelines.report.material import Material, Speed
 
@@ -22,7 +23,8 @@ def summarise(material: Material) -> dict[str, Any]:
     ``decode`` is about the headline family. Its ``tokens_per_second`` and ``speedup`` are those of
     the pair that ``speed`` names; where that is a stand-in, the pair's own are kept as
     ``own_tokens_per_second`` and ``own_speedup``. All else, ``seconds`` included, is the pair's
-    own. ``families`` has the same per prompt family, without the stand-in's speed.
+    own; ``right_low`` and ``right_high`` are a 95 % interval. ``families`` has the same per prompt
+    family, without the stand-in's speed.
     ``changes`` has, per family and decoder with a rule, right answers minus the target's, paired by
     prompt. ``paired`` has it per task and decoder, with intervals; ``gate`` what the gate says.
     ``pareto`` has, per family, every acceptance rule with its intervals and whether it is on the
@@ -108,8 +110,14 @@ def _speed(speed: Speed) -> dict[str, Any]:
     }
 
 
+def right_interval(row: DecoderStatistics) -> tuple[float, float]:
+    """Wilson's 95 % interval of a decoder's share of right answers."""
+    return interval(row.right * row.prompts, row.prompts)
+
+
 def _own(row: DecoderStatistics, speed: Speed) -> dict[str, Any]:
-    numbers = asdict(row)
+    low, high = right_interval(row)
+    numbers = {**asdict(row), "right_low": low, "right_high": high}
     if speed.apart:
         for name in _SPEEDS:
             numbers[f"own_{name}"] = numbers.pop(name)

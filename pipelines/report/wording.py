@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evals.statistics import Estimate
 from pipelines.report.material import Material
 
-_NOISE = 1.96
+NOISE = 1.96
 """Standard errors within which a change is not told from none (95 %)."""
 
 _SMALL_COST = 0.0105
@@ -16,12 +16,20 @@ _SMALL_COST = 0.0105
 
 @dataclass(frozen=True)
 class Finding:
-    """One headline number. ``tone``: ``good``, ``even`` or ``bad``, for colour only."""
+    """One headline number.
+
+    Attributes:
+        tone: ``good``, ``even`` or ``bad``, for colour only.
+        place: Where ``summary.json`` has ``value``, which is the number unrounded; empty where it
+            is not there.
+    """
 
     label: str
     number: str
     sentence: str
     tone: str
+    place: str = ""
+    value: float | None = None
 
 
 def gain(material: Material) -> Finding | None:
@@ -36,7 +44,9 @@ def gain(material: Material) -> Finding | None:
         f"draft tokens kept per cycle: {judge:.1f} of {material.identity.proposals} proposed,"
         f" where the standard rule keeps {exact:.1f}"
     )
-    return Finding("Gained", number, sentence, tone)
+    if not exact:
+        return Finding("Tokens kept", number, sentence, tone)
+    return Finding("Tokens kept", number, sentence, tone, "verdict.accepted_ratio", judge / exact)
 
 
 def cost(material: Material) -> Finding | None:
@@ -50,9 +60,10 @@ def cost(material: Material) -> Finding | None:
         f" {percent(rows['judge'].right)} instead of {percent(rows['target'].right)}"
         f" of {change.n} held-out prompts, {significance(change)}"
     )
-    lost = change.value < 0 and change.value < -_NOISE * change.stderr
+    lost = change.value < 0 and change.value < -NOISE * change.stderr
     tone = "bad" if lost else "good" if change.value > -_SMALL_COST else "even"
-    return Finding("Cost", f"{points(change.value)} points", sentence, tone)
+    number = f"{points(change.value)} points"
+    return Finding("Right answers", number, sentence, tone, "verdict.right_change", change.value)
 
 
 def speed(material: Material) -> Finding | None:
@@ -72,33 +83,72 @@ def speed(material: Material) -> Finding | None:
         sentence += f"; standard speculative decoding reaches {rows['exact'].speedup:.2f}×"
     tone = "good" if judge.speedup > 1.05 else "even" if judge.speedup > 0.95 else "bad"
     label = "Speed of a stand-in" if timed.stand_in else "Speed"
-    return Finding(label, f"{judge.speedup:.2f}×", sentence, tone)
+    number = f"{judge.speedup:.2f}×"
+    return Finding(label, number, sentence, tone, "decode.judge.speedup", judge.speedup)
+
+
+def guarantee(material: Material) -> Finding | None:
+    """What the threshold promises; None where it is not known."""
+    certificate = material.certificate
+    if certificate is not None:
+        number = f"≤ {100 * certificate.alpha:.10g} %"
+        return Finding("Guarantee", number, certificate.in_words(), "good")
+    if not material.head:
+        return None
+    sentence = (
+        "the threshold was set, or chosen for a recall on average: it promises nothing about new"
+        " prompts (calibrate.alpha=0.02 brings a bound)"
+    )
+    return Finding("Guarantee", "none", sentence, "even")
 
 
 def findings(material: Material) -> list[Finding]:
-    """Gain, cost and speed: those that the run measured."""
-    return [found for found in (gain(material), cost(material), speed(material)) if found]
+    """Speed, tokens kept, right answers and guarantee: those that the run measured."""
+    found = (speed(material), gain(material), cost(material), guarantee(material))
+    return [one for one in found if one]
 
 
 def verdict_sentence(material: Material) -> str:
-    """The whole report in one sentence."""
+    """The whole report in one sentence: how much faster, at what quality, with what guarantee."""
     rows = material.headline
-    gained, change = gain(material), material.change
-    if gained is None or change is None:
+    if not rows:
+        return f"{material.identity.exp}: what could be read of this run."
+    timed, change = material.speed.rows, material.change
+    if not {"exact", "judge"} <= rows.keys() or "judge" not in timed or change is None:
         return f"{len(rows)} decoders on {rows['target'].prompts} held-out prompts."
-    exact, judge = rows["exact"].accepted_per_cycle, rows["judge"].accepted_per_cycle
-    factor = f"{judge / exact:.1f} times as many" if exact else "more"
+    where = f"; on the stand-in {material.speed.pair}" if material.speed.apart else ""
+    return (
+        f"Judge decoding is {timed['judge'].speedup:.2f} times as fast as the target alone"
+        f" (standard speculative decoding {timed['exact'].speedup:.2f} times{where}),"
+        f" {_quality(material, change)}; {_promise(material)}."
+    )
+
+
+def _quality(material: Material, change: Estimate) -> str:
+    """What happened to right answers, in words."""
+    rows = material.headline
+    shares = f"{percent(rows['judge'].right)} against {percent(rows['target'].right)}"
+    size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
     if change.value == 0 and change.stderr == 0:
-        quality = "and every answer stays as right or wrong as it was"
-    elif abs(change.value) <= _NOISE * change.stderr:
-        size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
-        quality = f"with no measurable change in right answers ({size})"
-    elif change.value < 0:
-        quality = f"and costs {abs(change.value) * 100:.1f} percentage points of right answers"
-    else:
-        quality = f"with {change.value * 100:.1f} percentage points more right answers"
-    subject = "Judge decoding keeps"
-    return f"{subject} {factor} draft tokens as standard speculative decoding, {quality}."
+        return f"and every answer stays as right or wrong as it was ({shares} right)"
+    if abs(change.value) <= NOISE * change.stderr:
+        return f"with no measurable change in right answers ({size}: {shares})"
+    if change.value < 0:
+        number = f"{abs(change.value) * 100:.1f}"
+        return f"and costs {number} percentage points of right answers ({shares})"
+    return f"with {change.value * 100:.1f} percentage points more right answers ({shares})"
+
+
+def _promise(material: Material) -> str:
+    """The guarantee, in a few words."""
+    certificate = material.certificate
+    if certificate is None:
+        return "its threshold carries no guarantee"
+    what = {"mistakes": "mistakes pass", "answers": "right answers turn wrong"}[certificate.risk]
+    return (
+        f"at most {100 * certificate.alpha:.10g} % of {what}, with"
+        f" {100 * (1 - certificate.epsilon):.10g} % confidence"
+    )
 
 
 def stand_in_note(material: Material) -> str:
@@ -155,8 +205,17 @@ def significance(change: Estimate) -> str:
     if change.value == 0 and change.stderr == 0:
         return "none changed"
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
-    noise = abs(change.value) <= _NOISE * change.stderr
+    noise = abs(change.value) <= NOISE * change.stderr
     return f"{size}, {'within noise' if noise else 'more than noise'}"
+
+
+def in_size(size: float) -> str:
+    """A number of bytes, as people write it."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
 
 
 def percent(share: float) -> str:

@@ -35,9 +35,9 @@ from pipelines.review.commands import (
 from pipelines.review.court import find_court, read_items
 from pipelines.review.server import ReviewServer
 from pipelines.review.session import ReviewSession
+from pipelines.terminal import open_console
 
 DEFAULT_PORT = 8377
-WIDTH_WITHOUT_TERMINAL = 110
 _COMMANDS = ("export", "import", "merge")
 _TOKEN = re.compile(r"[\w-]{20,}", re.ASCII)
 
@@ -47,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     has_command = bool(arguments) and arguments[0] in (*_COMMANDS, "-h", "--help")
     options = _parser().parse_args(arguments if has_command else ["serve", *arguments])
-    console = Console(
-        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
-    )
+    console = open_console()
     try:
         status: int = options.command(options, console)
     except UserError as error:

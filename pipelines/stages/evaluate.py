@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,13 @@ from pipelines.durable import sha256_of_file
 from pipelines.pair import load_pair_tokenizer, pair_loader
 from pipelines.stage import Stage, StageContext
 from pipelines.stages.decode import held_out_prompts, judge_folder
+from pipelines.stand_in import seed_of
 
 if TYPE_CHECKING:
     from evals.harness import TaskScores
     from judge_lightning.court.records import Prompt
+    from judge_lightning.decoding.trace import Trace
+    from judge_lightning.models.pair import Pair
 
 _MOST_DOCUMENTS = {"micro": 2_000, "others": 15_000}
 """Of a task; MMLU is the largest."""
@@ -37,7 +41,7 @@ class Evaluate(Stage):
     """
 
     name = "evaluate"
-    version = 3
+    version = 4
     reads = ("prompts", "calibrate", "certify", "decode")
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
@@ -123,7 +127,7 @@ class Evaluate(Stage):
             context.recorder.metric(f"{decoder}/decoded_live", lm.decoded_live)
         _write(context, scores)
         if "judge" in config.verifier.decoders:
-            _write_examples(context, prompts, tokenizer)
+            _write_examples(context, prompts, tokenizer, load_pair)
 
 
 def _recorded(folder: Path, decoder: str, prompts: Any, tokenizer: Any) -> dict[Any, Any]:
@@ -166,19 +170,40 @@ def _write(context: StageContext, scores: Scores) -> None:
         (context.work / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _write_examples(context: StageContext, prompts: list[Prompt], tokenizer: Any) -> None:
-    """Answers to look at, from the generations: they are made here because the tokens' texts
-    need the tokenizer, which the report does without."""
+def _write_examples(
+    context: StageContext, prompts: list[Prompt], tokenizer: Any, load_pair: Callable[[], Pair]
+) -> None:
+    """Answers to look at, from the generations: they are made here because they need the tokenizer
+    and the pair, which the report does without."""
     from evals.examples import make_examples, write_examples
     from evals.generations import read_generations, text_of
+    from evals.token_chances import TraceChances, read_traces
+    from judge_lightning.court.prompting import render_prompt
 
+    config = context.config
     folder = context.inputs["decode"]
     generations = {
         decoder: {row.prompt_id: row for row in read_generations(folder, decoder)}
-        for decoder in context.config.verifier.decoders
+        for decoder in config.verifier.decoders
     }
-    headline = context.config.eval.headline
-    examples = make_examples(prompts, generations, headline, partial(text_of, tokenizer))
+    # A stand-in thinks as its seed does, and takes longer.
+    seeds = replace(
+        config.pair, target=seed_of(config.pair.target), draft=seed_of(config.pair.draft)
+    )
+    load = load_pair if seeds == config.pair else pair_loader(replace(config, pair=seeds))
+
+    def read(chosen: Sequence[Prompt], traces: Sequence[Trace]) -> list[TraceChances]:
+        ids = [render_prompt(tokenizer, prompt.text) for prompt in chosen]
+        return read_traces(load(), ids, traces)
+
+    examples = make_examples(
+        prompts,
+        generations,
+        config.eval.headline,
+        partial(text_of, tokenizer),
+        read=read,
+        spell=lambda token: str(tokenizer.convert_ids_to_tokens(token)),
+    )
     write_examples(context.work / "examples.jsonl", examples)
 
 

@@ -52,7 +52,7 @@ class Train(Stage):
     def run(self, context: StageContext) -> None:
         """Trains (or goes on from the last epoch) and exports every layer's head."""
         from judge_lightning.embeddings import EmbeddingIndex
-        from judge_lightning.module import choose_layer
+        from judge_lightning.layer_scores import choose_layer
         from judge_lightning.training import export_heads, train_heads
 
         judge = context.config.judge

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from judge_lightning.errors import UserError
 from pipelines.run_folder import REPORT
+from pipelines.sweep.terminal import print_sweep
 from pipelines.sweep.writing import write_sweep
+from pipelines.terminal import open_console
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="outputs/EXPERIMENT/multirun-TIME")
     folder = parser.parse_args(arguments).folder
     try:
-        print(write_sweep(folder))
+        print_sweep(write_sweep(folder), open_console())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

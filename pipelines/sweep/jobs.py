@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,12 +76,31 @@ def read_jobs(folder: Path) -> list[Job]:
     Raises:
         UserError: There are none, or one cannot be read.
     """
-    found = [path.parent for path in folder.glob(f"*/{SUMMARY}")]
+    found = job_folders(folder)
     if not found:
         raise UserError(
             str(folder), "holds no job of a multirun", "give outputs/EXPERIMENT/multirun-TIME"
         )
-    return [_read_job(path) for path in sorted(found, key=_by_number)]
+    return [_read_job(path) for path in found]
+
+
+def job_folders(folder: Path) -> list[Path]:
+    """The folders of a multirun's jobs, in the order of their numbers."""
+    return sorted((path.parent for path in folder.glob(f"*/{SUMMARY}")), key=_by_number)
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The configuration of the run in ``folder``, flat.
+
+    Raises:
+        UserError: It is missing, or cannot be read.
+    """
+    try:
+        return flatten(OmegaConf.to_container(OmegaConf.load(folder / CONFIG)))
+    except (OSError, ValueError, YAMLError) as error:
+        raise UserError(
+            str(folder / CONFIG), f"cannot be read ({error})", "delete it, or run that again"
+        ) from error
 
 
 def axes_of(jobs: list[Job]) -> dict[str, str]:
@@ -98,17 +117,26 @@ def axes_of(jobs: list[Job]) -> dict[str, str]:
         }
         if named:
             return named
-    fields = dict.fromkeys(field for job in jobs for field in job.settings)
-    differing = [
+    return told_by_name(differing_fields([job.settings for job in jobs]))
+
+
+def differing_fields(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields that say what a run does and are not the same in all of ``settings``."""
+    fields = dict.fromkeys(field for one in settings for field in one)
+    return [
         field
         for field in fields
         if not field.startswith(_NOT_AXES)
-        and len({json.dumps(job.settings.get(field), sort_keys=True) for job in jobs}) > 1
+        and len({json.dumps(one.get(field), sort_keys=True) for one in settings}) > 1
     ]
-    by_name = [group for group in GROUPS if f"{group}.name" in differing]
-    axes = {group: f"{group}.name" for group in by_name}
+
+
+def told_by_name(fields: Sequence[str]) -> dict[str, str]:
+    """Differing fields by their label, groups first: of one that differs in its name, the name."""
+    by_name = [group for group in GROUPS if f"{group}.name" in fields]
+    named = {group: f"{group}.name" for group in by_name}
     inside = tuple(f"{group}." for group in by_name)
-    return axes | {field: field for field in differing if not field.startswith(inside)}
+    return named | {field: field for field in fields if not field.startswith(inside)}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -124,12 +152,11 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 def _read_job(folder: Path) -> Job:
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    except (OSError, ValueError, YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             str(folder), f"is no job's folder ({error})", "delete it, or run the sweep again"
         ) from error
-    return Job(folder.name, folder, flatten(settings), summary)
+    return Job(folder.name, folder, read_settings(folder), summary)
 
 
 def _by_number(folder: Path) -> tuple[int, str]:

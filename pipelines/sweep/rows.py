@@ -184,3 +184,10 @@ def _numbers(summary: Mapping[str, Any], family: str, decoder: str) -> FamilyNum
         draft=rows["draft"]["right"] if "draft" in rows else None,
         shifted=None if shift is None else bool(shift["shifted"]),
     )
+
+
+def show_value(value: object) -> str:
+    """A setting as one reads it."""
+    if value is None:
+        return "null"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,12 +8,11 @@ from pipelines.durable import point_to, write_json, write_text
 from pipelines.run_folder import REPORT, SUMMARY
 from pipelines.sweep.jobs import read_jobs
 from pipelines.sweep.page import render_html
-from pipelines.sweep.rows import make_sweep
-from pipelines.sweep.terminal import render_terminal
+from pipelines.sweep.rows import Sweep, make_sweep
 
 
-def write_sweep(folder: Path) -> str:
-    """Renders the jobs below ``folder`` and returns the table to print.
+def write_sweep(folder: Path) -> Sweep:
+    """Renders the jobs below ``folder`` and returns what they say.
 
     Raises:
         UserError: There are no jobs, or one cannot be read.
@@ -21,7 +20,7 @@ def write_sweep(folder: Path) -> str:
     sweep = make_sweep(read_jobs(folder))
     write_json(folder / SUMMARY, sweep.as_json())
     write_text(folder / REPORT, render_html(sweep))
-    return render_terminal(sweep)
+    return sweep
 
 
 def point_latest_to(folder: Path) -> None:

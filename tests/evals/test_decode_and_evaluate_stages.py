@@ -156,6 +156,8 @@ def test_evaluate_uses_the_generations_of_decode(
         answer = "".join(token.text for token in example.tokens)
         judged = {row.prompt_id: row.text for row in read_generations(decoded.work, "judge")}
         assert answer == judged[example.prompt_id]
+        assert all(token.target and token.draft for token in example.tokens)
+        assert all(token.spelt or token.text for token in example.tokens)
 
 
 def word_problems(config: RunConfig) -> RunConfig:

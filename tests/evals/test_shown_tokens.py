@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 from evals.shown_tokens import ShownToken, show_tokens, token_texts
+from evals.token_chances import TraceChances
 from judge_lightning.decoding.trace import Cycle, Trace
+from judge_lightning.teacher_forcing import TokenScores
 
 TRACE = Trace(
     [
@@ -28,6 +33,23 @@ def test_a_correction_shows_the_draft_token_that_it_replaced() -> None:
     assert show_tokens(TRACE, spell)[3] == ShownToken(
         " t4", "target", instead_of="t9", instead_probability=0.1
     )
+
+
+def test_a_token_without_characters_is_named_as_the_vocabulary_spells_it() -> None:
+    def decode(token_ids: list[int]) -> str:
+        return "".join(f"t{token}" for token in token_ids if token != 5)
+
+    shown = show_tokens(TRACE, decode, spell=lambda token: f"<{token}>")
+    assert [(token.text, token.spelt) for token in shown[-2:]] == [("t4", None), ("", "<5>")]
+
+
+def test_it_is_read_back_as_it_was_written_and_without_the_fields_that_it_lacks() -> None:
+    scores = TokenScores([1] * 5, [0.123456] * 5, None, {3: (2, 0.5)})
+    for token in show_tokens(TRACE, spell, TraceChances(scores, scores)):
+        row = json.loads(json.dumps(asdict(token)))
+        assert ShownToken.from_json(row) == token
+        older = {name: row[name] for name in ("text", "fate", "probability")}
+        assert ShownToken.from_json(older).target is None
 
 
 def test_a_character_of_several_tokens_belongs_to_the_last_of_them() -> None:

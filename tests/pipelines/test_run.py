@@ -196,7 +196,7 @@ def test_an_interrupted_run_says_that_it_goes_on_and_exits_with_130(
     assert "goes on" in answer.err
     assert answer.err.count("\n") == 1
     del tiny.order[1].run
-    assert "numbers     cached" in tiny_command("+exp=quickstart").out
+    assert "numbers  cached" in tiny_command("+exp=quickstart").out
 
 
 def test_a_run_prints_a_line_per_stage_and_the_reports_table(tiny_command: Command) -> None:
@@ -216,6 +216,7 @@ def test_a_run_leaves_its_config_summary_report_and_metrics(
     assert sorted(path.name for path in latest.iterdir()) == [
         "config.yaml",
         "metrics.jsonl",
+        "overrides.yaml",
         "report.html",
         "summary.json",
     ]

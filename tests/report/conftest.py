@@ -38,6 +38,46 @@ TIMED = replace(
 SECONDS_PER_TOKEN = {"target": 0.003, "draft": 0.0012, "exact": 0.0034, "judge": 0.0016}
 
 
+_READS: dict[str, tuple[str, ...]] = {
+    "prompts": (),
+    "mine": ("prompts",),
+    "annotate": ("prompts", "mine"),
+    "dataset": ("prompts", "mine", "annotate"),
+    "train": ("dataset",),
+    "calibrate": ("train",),
+    "decode": ("prompts", "calibrate"),
+    "evaluate": ("prompts", "decode"),
+}
+_COURT: dict[str, dict[str, Any]] = {
+    "prompts": {"prompts": 320, "filtered": {"duplicate": 12}},
+    "mine": {
+        "answers": {"target": 300, "draft": 300, "draft_small": 200},
+        "accuracy": {"target": 0.99, "draft": 0.65, "draft_small": 0.05},
+    },
+    "annotate": {"tuples": 290, "left_out": {"no right answer": 5}},
+    "dataset": {
+        "prompts": 290,
+        "tuples": 285,
+        "correct_tokens": 29000,
+        "mistake_tokens": 300,
+        "ignored_tokens": 9000,
+        "first_mistake_median": 26.0,
+        "first_mistake_deciles": [5, 60, 50, 40, 30, 30, 20, 20, 20, 10],
+        "drafters": {"draft": 100, "draft_small": 185},
+        "splits": {"train": 200, "validation": 40, "calibration": 45},
+        "left_out": {"no right answer": 5},
+    },
+}
+_METRICS = {
+    "mine": {"tuples": 612.0, "accuracy_target": 0.99, "accuracy_draft": 0.65}
+    | {"accuracy_draft_small": 0.05},
+    "dataset": {name: float(value) for name, value in _COURT["dataset"].items() if name in (
+        "prompts", "tuples", "correct_tokens", "mistake_tokens", "ignored_tokens",
+        "first_mistake_median",
+    )},
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Scenario:
     """How the made-up run went: mean block per rule, and which prompts each got wrong."""
@@ -104,6 +144,7 @@ def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
     folders = {stage: root / stage for stage in stages}
     for folder in folders.values():
         folder.mkdir(parents=True)
+    _write_court(folders)
     _write_judge(folders["train"], folders["calibrate"])
     generations = _write_decoded(folders["decode"], folders["evaluate"], scenario)
     _write_evaluated(folders["evaluate"], generations)
@@ -113,9 +154,9 @@ def write_artifacts(root: Path, scenario: Scenario) -> dict[str, Path]:
             key=f"{number:x}" * 64,
             version=1,
             settings={"seed": 0},
-            inputs={},
+            inputs={read: f"{[*folders].index(read):x}" * 64 for read in _READS[stage]},
             files={"data.bin": FileEntry(10 ** (number + 2), "0" * 64)},
-            metrics={"tuples": 612.0} if stage == "mine" else {},
+            metrics=_METRICS.get(stage, {}),
             timings={"started": "2025-01-01T00:00:00+00:00", "seconds": 12.5},
             origin={
                 "git_commit": "c" * 40,
@@ -151,6 +192,11 @@ def write_speed(artifacts: dict[str, Path], differ: int) -> Path:
     agreement = {"tokens_differ": differ, "differing": [["judge", "word-0"]] * differ}
     (folder / "agreement.json").write_text(json.dumps(agreement))
     return folder
+
+
+def _write_court(folders: dict[str, Path]) -> None:
+    for stage, statistics in _COURT.items():
+        (folders[stage] / "statistics.json").write_text(json.dumps(statistics))
 
 
 def _write_judge(train: Path, calibrate: Path) -> None:

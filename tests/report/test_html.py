@@ -60,7 +60,9 @@ def test_it_asks_no_server_for_anything(material: Material) -> None:
     parsed = parse(page)
     assert "default-src 'none'" in page
     assert not {"link", "img", "iframe", "object"} & set(parsed.tags)
-    assert not {"src", "href", "xlink:href"} & {name for name, _ in parsed.attributes}
+    assert not {"src", "xlink:href"} & {name for name, _ in parsed.attributes}
+    links = [value or "" for name, value in parsed.attributes if name == "href"]
+    assert all(link.startswith("#artifact-") for link in links), "within the page alone"
     rest = without_scripts(page)
     assert "url(" not in rest
     assert not re.search(r"https?://", rest)
@@ -100,18 +102,21 @@ def test_it_follows_the_readers_theme(material: Material) -> None:
     assert "color-scheme: light dark" in page
 
 
-def test_every_section_is_there(material: Material) -> None:
+def test_every_section_is_there_in_the_order_of_the_story(material: Material) -> None:
     text = " ".join(parse(render_html(material)).text)
     for heading in (
         "The decoders side by side",
+        "Answers, token by token",
         "Cycle by cycle",
         "Quality, task by task",
         "Which layer knows",
         "Where to put the threshold",
-        "Answers, token by token",
+        "The court",
         "Where this comes from",
+        "How it was made",
     ):
-        assert heading in text
+        before, found, text = text.partition(heading)
+        assert found, f"{heading} is missing, or stands too far up"
 
 
 def test_a_stand_in_is_named_in_the_headline_tables_caption_and_at_its_speed(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from evals.statistics import Estimate
+from judge_lightning.guarantee import Certificate
 from pipelines.report import wording
 from pipelines.report.material import DECODER_NAMES, Material
 from pipelines.report.summary import verdict
@@ -22,7 +23,31 @@ def wrong(**changes: frozenset[int]) -> dict[str, frozenset[int]]:
 
 def test_a_loss_within_noise_is_called_that_and_stated(material: Material) -> None:
     sentence = wording.verdict_sentence(material)
-    assert "no measurable change in right answers (−2.5 ± 2.5 points)" in sentence
+    assert (
+        "no measurable change in right answers (−2.5 ± 2.5 points: 95.0 % against 97.5 %)"
+        in sentence
+    )
+
+
+def test_the_verdict_says_how_much_faster_at_what_quality_with_what_guarantee(
+    material: Material, timed_material: Material
+) -> None:
+    sentence = wording.verdict_sentence(material)
+    assert "1.88 times as fast as the target alone" in sentence
+    assert "(standard speculative decoding 0.88 times)" in sentence
+    assert sentence.endswith("; its threshold carries no guarantee.")
+    assert "2.00 times; on the stand-in standin_cpu" in wording.verdict_sentence(timed_material)
+
+
+def test_a_certificate_is_the_verdicts_guarantee(material: Material) -> None:
+    certificate = Certificate("mistakes", 0.02, 0.05, 0.9, 200, 0, 0.0176)
+    material = replace(material, certificate=certificate)
+    assert "; at most 2 % of mistakes pass, with 95 % confidence." in wording.verdict_sentence(
+        material
+    )
+    found = wording.guarantee(material)
+    assert found is not None
+    assert (found.number, found.tone) == ("≤ 2 %", "good")
 
 
 def test_a_clear_loss_is_named_first(material_of: Callable[..., Material]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from judge_lightning.module import JudgeModule, choose_layer
+from judge_lightning.layer_scores import choose_layer
+from judge_lightning.module import JudgeModule
 from judge_lightning.processes import Place, mean_over_processes, of_all_processes, side_by_side
 from judge_lightning.training import train_heads
 

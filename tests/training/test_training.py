@@ -13,7 +13,8 @@ from judge_lightning.datamodule import JudgeDataModule, ShardBatches
 from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.errors import UserError
 from judge_lightning.heads import JudgeHead
-from judge_lightning.module import ClassWeights, JudgeModule, LayerScore, choose_layer
+from judge_lightning.layer_scores import LayerScore, choose_layer
+from judge_lightning.module import ClassWeights, JudgeModule
 from judge_lightning.reading import ALL, Reading, read_tokens
 from judge_lightning.training import export_heads, feature_scale, train_heads
 
