@@ -20,22 +20,12 @@ from evals.example_choice import (
     AnswerCounts,
 )
 from evals.examples import Example
-from evals.shown_tokens import ShownToken
-from evals.token_chances import Chance
 from pipelines.report.page import render_fragment, render_page, styles
-from pipelines.report.token_text import Mark, direction, sign, token_markup
+from pipelines.report.token_facts import LEGEND, cycle_tip, fate_of, mark_of
+from pipelines.report.token_text import Mark, direction
 
 SCRIPT = "token_view.js"
 """Of the page: panel, filters and legend."""
-
-LEGEND = (
-    ("both", "kept by both rules"),
-    ("judge", "kept by the judge alone: the gain"),
-    ("standard", "kept by the standard rule alone"),
-    ("corrected", "corrected: the target's instead of the draft's"),
-    ("target", "target's own, behind a block that was kept whole"),
-)
-"""Fates with what they mean, in the order of the legend."""
 
 REASONS = {
     AS_IT_COMES: "As it comes: the first held-out prompts, not selected",
@@ -122,7 +112,7 @@ class AnswerView:
         marks = iter(self._marks())
         proposed = chain(self.example.proposed or (), repeat(None))
         for number, tokens in enumerate(self.example.by_cycle()):
-            tip = _cycle_tip(number, tokens, next(proposed))
+            tip = cycle_tip(number, tokens, next(proposed))
             part = [next(marks) for _ in tokens][:room]
             room -= len(part)
             shown.append(CycleView(tip, part))
@@ -156,7 +146,7 @@ class AnswerView:
         unmarked = self.example.changed
         ends = accumulate(len(token.text) for token in tokens)
         for place, (token, end) in enumerate(zip(tokens, ends, strict=True)):
-            mark = _mark(token, threshold, last=place == len(tokens) - 1)
+            mark = mark_of(token, threshold, last=place == len(tokens) - 1)
             if unmarked and end > self._difference:
                 mark, unmarked = replace(mark, style=f"{mark.style} first"), False
             yield mark
@@ -231,12 +221,6 @@ def answer_document(example: Example) -> str:
     )
 
 
-def fate_of(token: ShownToken) -> str:
-    """What became of it, with what the target wrote told apart: a correction, or its own."""
-    corrected = token.fate == "target" and token.instead_of is not None
-    return "corrected" if corrected else token.fate
-
-
 def _counted(
     answers: Sequence[AnswerView], counts: Mapping[str, AnswerCounts], headline: str
 ) -> str:
@@ -269,63 +253,6 @@ def _families(answers: Sequence[AnswerView]) -> list[Choice]:
         return []
     each = [Choice(family, family, count) for family, count in families.items()]
     return [Choice("", "all families", len(answers)), *each]
-
-
-def _mark(token: ShownToken, threshold: float | None, *, last: bool) -> Mark:
-    fate = fate_of(token)
-    space, text = token_markup(token.text)
-    facts = [dict(LEGEND).get(fate, fate)]
-    if not token.text:
-        facts.append("some bytes of a character" if not last else "the end of the answer")
-        text = sign((token.spelt or "end") if last else "…")
-    facts += _facts(token.probability, threshold, token.target, token.draft)
-    if fate != "corrected":
-        return Mark(space, text, fate, "\n".join(facts))
-    refused = _facts(
-        token.instead_probability, threshold, token.instead_target, token.instead_draft
-    )
-    before, struck = token_markup(token.instead_of or "")
-    return Mark(
-        space or before,
-        text,
-        fate,
-        "\n".join(facts),
-        struck or sign("end"),
-        "\n".join(["refused: the draft's token", *refused]),
-    )
-
-
-def _facts(
-    judge: float | None, threshold: float | None, target: Chance | None, draft: Chance | None
-) -> list[str]:
-    """One line each: who, a space, and what that one says."""
-    facts = [] if judge is None else [_judgement(judge, threshold)]
-    chances = (("target", target), ("draft", draft))
-    facts += [f"{who} {_share(it.probability)}, rank {it.rank:,}" for who, it in chances if it]
-    return facts
-
-
-def _judgement(probability: float, threshold: float | None) -> str:
-    """With as many decimals as it takes to tell the probability from the threshold, 0 and 1."""
-    for decimals in range(2, 7):
-        shown = f"{probability:.{decimals}f}"
-        limit = "" if threshold is None else f"{threshold:.{decimals}f}"
-        if shown != limit and 0 < float(shown) < 1:
-            break
-    if threshold is None:
-        return f"judge {shown}"
-    return f"judge {shown}, {'above' if probability > threshold else 'not above'} {limit}"
-
-
-def _cycle_tip(number: int, tokens: Sequence[ShownToken], proposed: int | None) -> str:
-    kept = sum(token.fate != "target" for token in tokens)
-    of = "" if proposed is None else f" of {proposed} proposed"
-    return f"cycle {number + 1}: {kept}{of} tokens kept"
-
-
-def _share(probability: float) -> str:
-    percent = 100 * probability
-    return "below 0.001 %" if percent < 0.001 else f"{percent:.3g} %"
 
 
 def _shortened(text: str, most: int) -> str:

@@ -16,7 +16,7 @@ from tests.report.test_html import parse
 
 
 def test_every_token_says_who_kept_it_and_what_all_three_thought() -> None:
-    (first, second, third) = AnswerView(PLAIN).cycles
+    (first, second, _) = AnswerView(PLAIN).cycles
     assert [mark.style for mark in first.marks] == ["both", "judge first", "corrected"]
     assert first.marks[1].tip.split("\n") == [
         "kept by the judge alone: the gain",
@@ -26,7 +26,16 @@ def test_every_token_says_who_kept_it_and_what_all_three_thought() -> None:
     ]
     assert [mark.style for mark in second.marks] == ["standard", "target"]
     assert "judge 0.31, not above 0.50" in second.marks[0].tip
-    assert third.marks[0].text == '<i class="sign">&lt;|end|&gt;</i>'
+
+
+def test_a_token_without_characters_says_what_it_is() -> None:
+    half = ShownToken("", "judge", spelt="Ã")
+    example = replace(PLAIN, tokens=[half, *PLAIN.tokens])
+    marks = [mark for cycle in AnswerView(example).cycles for mark in cycle.marks]
+    assert marks[0].text == '<i class="sign">…</i>'
+    assert marks[0].tip.split("\n")[0].endswith("; some bytes of a character")
+    assert marks[-1].text == '<i class="sign">&lt;|end|&gt;</i>'
+    assert marks[-1].tip.split("\n")[0] == "kept by both rules; the end of the answer"
 
 
 def test_a_corrected_place_has_the_numbers_of_both_tokens() -> None:
