@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,9 @@ def test_commands_are_read_over_several_lines_and_out_of_sentences() -> None:
         "or `make\ntest`.\n"
     )
     assert shown_commands(page) == ["python -m pipelines.run +exp=a judge=b", "make test"]
+
+
+def test_the_readmes_links_lead_to_files() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = {link.partition("#")[0] for link in re.findall(r"\]\((?!https?:)([^)]+)\)", readme)}
+    assert {link for link in links if not (ROOT / link).is_file()} == set()
