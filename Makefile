@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup quickstart test lint notebooks notebooks-check constraints clean
+.PHONY: setup quickstart test lint docs docs-serve notebooks notebooks-check constraints clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,13 @@ notebooks: $(STAMP)
 notebooks-check: $(STAMP)
 	@$(BIN)/python notebooks/run.py --check
 
+# The documentation as a site, in site/; the variable silences a notice of mkdocs-material's makers.
+docs: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 # Freezes what is installed now; run it in an environment that was made without constraints.
 constraints:
 	@{ echo "# The exact versions that CI and the Makefile install (make constraints writes this file again)."; \
@@ -39,4 +46,4 @@ constraints:
 	  | grep -viE '^(pip|setuptools|wheel)=='; } > constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -124,7 +124,9 @@ def _nearest_field(key: str) -> str:
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(OmegaConf.structured(RunConfig), parent) if parent else RunConfig
     if not node:
-        return "see pipelines/config/ for the fields"
+        return (
+            f"see docs/configuration.md; what no file names yet is added with a plus: +{key}=VALUE"
+        )
     names = [str(known) for known in OmegaConf.structured(node)]
     if close := difflib.get_close_matches(name, names, n=1):
         return f"did you mean {parent + '.' if parent else ''}{close[0]}?"

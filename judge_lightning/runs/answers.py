@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from judge_lightning.decoding.trace import Trace
+from judge_lightning.decoding.trace import CycleParts, Trace
 from judge_lightning.generations import Generation, Timing, read_generations, read_timings
 from judge_lightning.runs.files import reading
 
@@ -85,4 +85,7 @@ def _trace(generation: Generation, timing: Timing | None) -> Trace | None:
     if timing is not None and len(timing.cycle_seconds) == len(trace.cycles):
         for cycle, seconds in zip(trace.cycles, timing.cycle_seconds, strict=True):
             cycle.seconds = seconds
+        parts = zip(timing.draft_seconds, timing.verify_seconds, timing.judge_seconds, strict=True)
+        for cycle, spent in zip(trace.cycles, parts, strict=False):
+            cycle.parts = CycleParts(*spent)
     return trace

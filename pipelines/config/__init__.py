@@ -70,6 +70,7 @@ class RunConfig:
     """A whole run, composed from the config groups."""
 
     exp: str = MISSING
+    """The experiment: a file of ``conf/exp/``, named by ``+exp=NAME``."""
     stages: list[str] | None = None
     """None: all stages of the experiment's graph; else only these (cached inputs are used)."""
     pipeline: str = "judge"
@@ -77,9 +78,13 @@ class RunConfig:
     (what verification accepts of any text), ``safety`` (what the judge accepts of flagged text) or
     ``pretrain`` (train the micro models)."""
     dry_run: bool = False
+    """*(free)* Show the plan and run nothing."""
     seed: int = 0
+    """Of what decoding, annotating and calibrating draw; data, mine and judge have their own."""
     artifacts_dir: str = "artifacts"
+    """*(free)* Where artifacts are kept (docs/artifact_store.md)."""
     output_dir: str = "outputs"
+    """*(free)* Where runs leave their folders, ``<exp>/<time>/``."""
     pair: PairConfig = field(default_factory=PairConfig)
     data: DataConfig = field(default_factory=DataConfig)
     mine: MineConfig = field(default_factory=MineConfig)

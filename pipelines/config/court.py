@@ -15,6 +15,7 @@ class SourceConfig:
     format: str = MISSING
     """A module of ``judge_lightning/court/sources/formats/``."""
     family: str = MISSING
+    """What its prompts are called in tables, and by ``eval.headline``."""
     split: str | None = None
     """Force all of the source's prompts into one split (``eval`` keeps it out of the court)."""
     count: int = 0
@@ -24,6 +25,7 @@ class SourceConfig:
     hub: str | None = None
     """A Hub data set by name, or a folder that is laid out like one."""
     subset: str | None = None
+    """Of the Hub data set, likewise the next two."""
     hub_split: str = "train"
     revision: str | None = None
     prompt_field: str = "prompt"
@@ -41,6 +43,7 @@ class FilterConfig:
     """Which prompts are left out. The defaults leave out nothing but what is the same."""
 
     minimum_characters: int = 1
+    """Shorter prompts go."""
     maximum_characters: int = 0
     """0 sets no limit."""
     languages: list[str] = field(default_factory=list)
@@ -57,7 +60,9 @@ class FilterConfig:
 class DataConfig:
     name: str = MISSING
     sources: dict[str, SourceConfig] = field(default_factory=dict)
+    """By name; of prompts that are alike the first source's stays, and held-out ones before all."""
     seed: int = 0
+    """Another one splits otherwise."""
     shares: dict[str, float] = field(
         default_factory=lambda: {"train": 0.6, "validation": 0.1, "calibration": 0.1, "eval": 0.2}
     )
@@ -76,6 +81,7 @@ class ChatConfig:
     model: str = "target"
     """Local: ``target``, ``draft`` or a model path; endpoint: the name that it serves."""
     base_url: str | None = None
+    """The endpoint's address, up to ``/v1``."""
     api_key_env: str | None = "OPENAI_API_KEY"
     """The environment variable that holds the key, which itself is never configured; None: the
     server asks for none."""
@@ -103,6 +109,7 @@ class DrafterConfig:
     model: str = "draft"
     temperature: float = 0.0
     samples: int = 1
+    """Answers to each prompt."""
     endpoint: ChatConfig | None = None
     path: str | None = None
     prompt_field: str = "prompt"
@@ -113,11 +120,15 @@ class DrafterConfig:
 class MineConfig:
     name: str = MISSING
     drafters: dict[str, DrafterConfig] = field(default_factory=dict)
+    """By name, under which their answers are kept."""
     max_new_tokens: int = 200
+    """Of one answer."""
     shard_size: int = 256
+    """Prompts per shard, the unit of resuming."""
     batch_size: int = 64
     """*(free)*"""
     seed: int = 0
+    """Of sampled answers."""
     minimum_tuples: int = 0
     """The stage fails, naming the remedy, when fewer (correct, wrong) pairs were found."""
     target_answers: bool = True

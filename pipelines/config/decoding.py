@@ -40,12 +40,15 @@ class EngineConfig:
     """``auto`` may end a block after every so many tokens. On a GPU each look at the draft's
     confidence waits for the device: 4 costs little there."""
     max_new_tokens: int = 200
+    """Of one answer."""
     temperature: float = 0.0
+    """0 is greedy."""
     device: str = "auto"
     """*(free)*"""
     workers: int = 0
     """*(free)* Decoding processes side by side; 0: one per two GPUs or one per CPU core."""
     shard_size: int = 32
+    """Prompts per shard, the unit of resuming."""
     prompts: int | None = None
     """Answer at most so many held-out prompts of each family, spread evenly; None: all."""
     families: list[str] | None = None
@@ -70,6 +73,7 @@ class SpeedConfig:
     engine: str = "eager"
     """*(free)* As ``engine.kind``; all decoders have the same."""
     shard_size: int = 5
+    """Prompts per shard, the unit of resuming."""
 
 
 @dataclass

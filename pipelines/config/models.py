@@ -15,8 +15,10 @@ class ModelConfig:
     """One model: a folder, a Hub name, or ``micro:<name>`` for an embedded one."""
 
     path: str = MISSING
+    """A folder, a Hub name, or ``micro:<name>``."""
     revision: str | None = None
     dtype: str = "float32"
+    """``float32``, ``bfloat16`` or ``float16``."""
     quantization: str | None = None
     """None, ``int8`` or ``nf4`` (bitsandbytes), or ``int8wo`` (torchao, weights only)."""
     device_map: str | None = None
@@ -34,6 +36,8 @@ class ModelConfig:
 class PairConfig:
     name: str = MISSING
     target: ModelConfig = field(default_factory=ModelConfig)
+    """The large model, which is frozen."""
     draft: ModelConfig = field(default_factory=ModelConfig)
+    """The small one, with the same vocabulary."""
     chat_template: str | None = None
     """A Jinja file that overrides the tokenizer's own template."""

@@ -13,6 +13,7 @@ class TrackingConfig:
     wandb_mode: str = "offline"
     """``offline``, ``online`` or ``disabled``."""
     project: str = "judge-lightning"
+    """Of W&B, likewise the next two."""
     entity: str | None = None
     tags: list[str] = field(default_factory=list)
     wait_seconds: float = 60.0

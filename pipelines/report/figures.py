@@ -15,6 +15,9 @@ from pipelines.report.wording import verdict_sentence
 
 Table = dict[str, Any]
 
+_PARTS = ("draft", "verify", "judge", "overhead", "bound")
+"""Of a cycle; the bound is what its two models' bare passes take."""
+
 
 def figures(material: Material, summary: Mapping[str, Any], decoded: Path) -> dict[str, Any]:
     """The verdict's sentence, the tables by stage, and the cycles by accepted draft tokens.
@@ -111,10 +114,11 @@ def _accepted(material: Material) -> Table:
 def _cycle_seconds(summary: Mapping[str, Any]) -> Table:
     """Mean milliseconds of a cycle's parts; empty where the decoders did not take their time."""
     rows = [
-        [f"{name}: {part}", seconds * 1000]
+        [f"{name}: {part}", found[part] * 1000]
         for name, row in summary["decode"].items()
-        for part, seconds in (row.get("cycle_seconds") or {}).items()
-        if isinstance(seconds, int | float)
+        if (found := row.get("cycle_seconds"))
+        for part in _PARTS
+        if found.get(part) is not None
     ]
     return _table(("part", "milliseconds"), rows)
 

@@ -96,10 +96,7 @@ class _Story:
             *self._charts("Where the time of a cycle goes", ["decode/cycle_seconds"]),
             *self._quality(),
             *self._judge(),
-            wr.H2("What the threshold promises"),
-            wr.P(text.promise(summary)),
-            wr.H2("The court"),
-            wr.MarkdownBlock(text.court_table(summary)),
+            *self._court(),
             wr.H1("How to get the same"),
             wr.CodeBlock(self._command, language=None),
             wr.P(
@@ -151,6 +148,8 @@ class _Story:
 
     def _quality(self) -> list[Any]:
         wr = self._wr
+        if not self._summary.get("evaluate"):
+            return []
         panels = [
             self._table(name, 12)
             for name in ("evaluate/tasks", "evaluate/paired")
@@ -162,8 +161,15 @@ class _Story:
             *([grid(wr, "this run", self._this, panels)] if panels else []),
         ]
 
+    def _court(self) -> list[Any]:
+        if not self._summary.get("court"):
+            return []
+        return [self._wr.H2("The court"), self._wr.MarkdownBlock(text.court_table(self._summary))]
+
     def _judge(self) -> list[Any]:
         wr = self._wr
+        if not self._summary.get("judge"):
+            return []
         trained = [
             wr.LinePlot(title=title, x="train/step", y=metrics, layout=wr.Layout(w=12, h=8))
             for title, metrics in (
@@ -186,6 +192,8 @@ class _Story:
             wr.H1("The judge"),
             wr.MarkdownBlock(text.judge_table(self._summary)),
             grid(wr, "this run", self._this, [*drawn, *trained]),
+            wr.H2("What the threshold promises"),
+            wr.P(text.promise(self._summary)),
         ]
 
     def _charts(self, title: str, names: list[str]) -> list[Any]:

@@ -132,6 +132,24 @@ def test_its_charts_are_drawn_from_the_tables_that_the_run_logs(run: Path) -> No
     }
 
 
+def test_where_the_time_of_a_cycle_goes_is_drawn_where_it_was_measured(
+    run: Path, tmp_path: Path
+) -> None:
+    folders = write_artifacts(tmp_path / "store", PLAIN)
+    material = read_material(IDENTITY, folders)
+    summary = summarise(material)
+    parts = {"draft": 0.01, "verify": 0.02, "judge": 0.0, "overhead": 0.005}
+    summary["decode"]["judge"]["cycle_seconds"] = {**parts, "bound": None, "cycles": 7}
+    shown = figures(material, summary, folders["decode"])
+    assert shown["tables"]["decode/cycle_seconds"]["rows"] == [
+        [f"judge: {part}", seconds * 1000] for part, seconds in parts.items()
+    ]
+    write_json(run / FIGURES, shown)
+    save_specification(run, SUBJECT)
+    drawn = [p for p in panels(specified(run)) if type(p).__name__ == "CustomChart"]
+    assert "wandb/bar/v0" in {chart.chart_name for chart in drawn}
+
+
 def test_beside_it_stands_the_one_command_that_publishes_it(run: Path) -> None:
     command = save_specification(run, SUBJECT)
     assert command == read_json(run / SPECIFICATION)["publish"]
@@ -146,6 +164,17 @@ def test_a_run_of_an_older_version_has_a_report_without_what_it_does_not_know(ru
     report = specified(run)
     assert report.description == "quickstart on micro"
     assert "CustomChart" not in {type(panel).__name__ for panel in panels(report)}
+
+
+def test_a_run_that_decodes_nothing_has_no_word_of_a_judge(run: Path) -> None:
+    write_json(run / SUMMARY, {"exp": "texts", "pair": "micro", "stages": {}})
+    (run / FIGURES).unlink()
+    save_specification(run, SUBJECT)
+    titles = {block.text for block in specified(run).blocks if type(block).__name__ in ("H1", "H2")}
+    assert titles == {
+        *("The verdict", "How to get the same"),
+        "Beside the other runs of this experiment",
+    }
 
 
 def test_publishing_twice_brings_the_same_report_up_to_date(

@@ -31,6 +31,7 @@ READS = {
     "decode": ["prompts", "calibrate"],
 }
 KEYS = {stage: f"{number:x}" * 64 for number, stage in enumerate(READS, start=1)}
+PARTS = {"draft_seconds": [0.1], "verify_seconds": [0.09], "judge_seconds": [0.01]}
 TRACE = Trace([Cycle([3, 4, 5], 2, [True, False, False], [0.9, 0.8, 0.1], 6, 0.0)], 0.5)
 
 
@@ -156,7 +157,15 @@ def _write_decoded(folder: Path) -> None:
         for number in range(2)
     ]
     timings = [
-        Timing(row.prompt_id, row.decoder, 0.25, 3, [0.25] if row.trace else [0.1, 0.1, 0.05])
+        Timing(
+            row.prompt_id,
+            row.decoder,
+            0.25,
+            3,
+            [0.25] if row.trace else [0.1, 0.1, 0.05],
+            # Timings of before have no parts.
+            **(PARTS if row.trace and row.right else {}),
+        )
         for row in generations
     ]
     ShardFiles(folder, 0).write(("target", "judge"), generations, timings)

@@ -13,6 +13,7 @@ import torch
 
 from judge_lightning import load_run
 from judge_lightning.court.records import SPLITS
+from judge_lightning.decoding.trace import CycleParts
 from judge_lightning.errors import UserError
 from tests.runs.conftest import KEYS, LAYERS, READS, TRACE, RunOnDisk
 
@@ -66,6 +67,9 @@ def test_answers_come_with_their_trace_and_its_seconds(run_on_disk: RunOnDisk) -
     assert right.trace.tokens == TRACE.tokens
     assert right.trace.threshold == TRACE.threshold
     assert right.trace.seconds == 0.25
+    assert right.trace.cycles[0].parts == CycleParts(0.1, 0.09, 0.01)
+    assert wrong.trace is not None
+    assert wrong.trace.cycles[0].parts is None
     assert right.cycles == 1
 
 
