@@ -15,7 +15,9 @@
     told.removeAttribute("title");
   }
 
-  const chosen = { outcome: "all", family: "" };
+  const FEW = 12;
+  const more = view.querySelector(".more");
+  const chosen = { outcome: "all", family: "", many: false };
   const fits = {
     all: () => true,
     changed: (answer) => "changed" in answer.dataset,
@@ -27,9 +29,12 @@
     let count = 0;
     for (const answer of answers) {
       const family = !chosen.family || answer.dataset.family === chosen.family;
-      answer.hidden = !(family && fits[chosen.outcome](answer));
-      count += !answer.hidden;
+      const wanted = family && fits[chosen.outcome](answer);
+      count += wanted;
+      answer.hidden = !wanted || (count > FEW && !chosen.many);
     }
+    more.hidden = count <= FEW || chosen.many;
+    more.textContent = `show the other ${count - FEW}`;
     view.querySelector(".shown").textContent = `${count} of ${answers.length} answers`;
     hide();
   }
@@ -43,6 +48,11 @@
       filter();
     });
   }
+
+  more.addEventListener("click", () => {
+    chosen.many = true;
+    filter();
+  });
 
   view.querySelector(".legend").addEventListener("click", ({ target }) => {
     const button = target.closest("button");

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evals.example_choice import AnswerCounts
+from evals.examples import Example
 from pipelines.report.page import render_fragment, styles
 from pipelines.report.scripts import page_scripts
 from pipelines.report.token_view import SCRIPT, token_view
@@ -41,11 +43,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(EXAMPLES, tmp_path_factory.mktemp("page") / "page.html")
+
+
+def page_of(examples: Sequence[Example], path: Path) -> str:
     """A page with nothing but the section, under the policy that the report has."""
-    view = token_view(EXAMPLES, {"word": AnswerCounts(200, 90, 5, 1)}, "word")
+    view = token_view(examples, {"word": AnswerCounts(200, 90, 5, 1)}, "word")
     section = render_fragment("token_view.html.j2", token_view=view)
     scripts = page_scripts(SCRIPT)
-    path: Path = tmp_path_factory.mktemp("page") / "page.html"
     path.write_text(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -98,6 +103,19 @@ def test_answers_are_filtered_by_what_became_of_them_and_by_family(page: Page) -
     assert shown(page) == []
     page.get_by_role("button", name="all 6").click()
     assert shown(page) == ["Tom", "The", "Turned"]
+
+
+def test_of_many_answers_the_first_are_shown_until_the_others_are_asked_for(
+    browser: Browser, tmp_path: Path
+) -> None:
+    many = [replace(EXAMPLES[0], prompt_id=f"p{number}") for number in range(15)]
+    page, problems = open_page(browser, page_of(many, tmp_path / "page.html"))
+    assert len(shown(page)) == 12
+    page.get_by_role("button", name="show the other 3").click()
+    assert len(shown(page)) == 15
+    expect(page.locator(".more")).to_be_hidden()
+    assert problems == []
+    page.context.close()
 
 
 def test_the_legend_picks_out_the_tokens_of_a_fate(page: Page) -> None:
