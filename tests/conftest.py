@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each core has a worker of its own: more threads would only wait for each other, spinning.
+    # Before torch is imported, and for the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
