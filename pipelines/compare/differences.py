@@ -94,12 +94,13 @@ def compare_stages(
     runs: Sequence[ComparedRun], manifests: Sequence[Found]
 ) -> list[StageDifference]:
     """Every stage that one of the runs has, in the order in which they run."""
-    stages = dict.fromkeys(stage for run in runs for stage in run.keys)
     rows = []
-    for stage in stages:
+    for stage in _in_order(runs):
         keys = [run.keys.get(stage) for run in runs]
         shared = len(set(keys)) == 1
         reason = "" if shared else _reason([found.get(stage) for found in manifests])
+        if None in keys:
+            reason = "not in every run"
         rows.append(StageDifference(stage, keys, shared, reason))
     return rows
 
@@ -112,6 +113,18 @@ def differing_origins(manifests: Sequence[Found]) -> list[Origin]:
     names = dict.fromkeys(name for origin in origins for name in origin)
     rows = [Origin(name, [origin.get(name, "-") for origin in origins]) for name in names]
     return [row for row in rows if len(set(row.values)) > 1]
+
+
+def _in_order(runs: Sequence[ComparedRun]) -> list[str]:
+    """The stages of all runs, each behind the one that it follows in its own run."""
+    order: list[str] = []
+    for run in runs:
+        place = 0
+        for stage in run.keys:
+            if stage not in order:
+                order.insert(place, stage)
+            place = order.index(stage) + 1
+    return order
 
 
 def _reason(manifests: Sequence[Manifest | None]) -> str:

@@ -58,6 +58,7 @@ class _Kind:
 _SHARE = _Kind(percent, points, _MORE)
 _COUNT = _Kind(lambda x: f"{x:g}", lambda x: f"{x:+g}", _NEITHER)
 _AREA = _Kind(lambda x: f"{x:.3f}", lambda x: f"{x:+.3f}", _MORE)
+_LAYER = _Kind(lambda x: f"{x:g}", lambda x: "", _NEITHER)
 _PLACE = _Kind(lambda x: f"{x:.3g}", lambda x: f"{x:+.3g}", _NEITHER)
 _TOKENS = _Kind(lambda x: f"{x:.2f}", lambda x: f"{x:+.2f}", _MORE)
 _RATE = _Kind(lambda x: f"{x:.0f}", lambda x: f"{x:+.0f}", _MORE)
@@ -67,7 +68,7 @@ _BYTES = _Kind(in_bytes, lambda x: ("+" if x >= 0 else "-") + in_bytes(abs(x)), 
 _ANY = _Kind(lambda x: f"{x:.4g}", lambda x: f"{x:+.4g}", _NEITHER)
 
 _JUDGE = {
-    "layer": ("layer", _PLACE),
+    "layer": ("layer", _LAYER),
     "parameters": ("trained numbers", _COUNT),
     "auroc": ("AUROC", _AREA),
     "average_precision": ("average precision", _AREA),

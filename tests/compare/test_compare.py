@@ -68,6 +68,14 @@ def test_a_stage_says_what_of_its_own_made_its_key_another(make_run: MakeRun) ->
     assert compare(one, two).stages[1].reason == "version 1, 2, engine.draft_length"
 
 
+def test_a_stage_that_a_run_does_not_have_stands_in_its_place(make_run: MakeRun) -> None:
+    one = make_run("1", keys={"mine": "a" * 64, "decode": "b" * 64})
+    two = make_run("2", keys={"mine": "a" * 64, "baseline": "e" * 64, "decode": "d" * 64})
+    stages = compare(one, two).stages
+    assert [stage.stage for stage in stages] == ["mine", "baseline", "decode"]
+    assert (stages[1].keys, stages[1].reason) == ([None, "e" * 64], "not in every run")
+
+
 def test_a_number_stands_with_its_difference_to_the_first_run(make_run: MakeRun) -> None:
     comparison = compare(make_run("1"), make_run("2", summary=summary_of(right=0.9, kept=14.5)))
     kept = measure(comparison, "decode.judge.accepted_per_cycle")
