@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,35 @@ def reason_out_of_reach(base_url: str) -> str | None:
     return f"{base_url} answers {answer.status_code}" if answer.status_code >= 500 else None
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """An exception in one line, or its class's name where it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def tear_down(wandb: Any) -> None:
+    """Waits for W&B's own process and frees what it holds.
+
+    Raises:
+        ConnectionError: The process has ended otherwise than well: W&B answers that by leaving the
+            interpreter.
+    """
+    try:
+        wandb.teardown()
+    except SystemExit as stop:
+        raise ConnectionError(f"W&B's own process has ended with {stop.code}") from stop
+
+
+def end_service(wandb: Any) -> None:
+    """Ends W&B's own process, for which the interpreter would else wait before it ends."""
+    import psutil
+
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if child.name().startswith("wandb-core"):
+                child.kill()
+    with suppress(Exception):
+        tear_down(wandb)
 
 
 def settle_in(folder: Path) -> list[str]:

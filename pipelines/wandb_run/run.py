@@ -7,7 +7,6 @@ import secrets
 import string
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,12 @@ from pipelines.store import Artifact
 from pipelines.wandb_run import layout
 from pipelines.wandb_run.artifacts import mirrored, mirrored_judge, put
 from pipelines.wandb_run.connection import (
+    end_service,
     first_line,
     reason_out_of_reach,
     reason_to_stay_offline,
     settle_in,
+    tear_down,
 )
 from pipelines.wandb_run.courier import Courier
 from pipelines.wandb_run.figures import native
@@ -143,7 +144,7 @@ class WandbRun:
                 f"{gone or f'not done after {seconds:.0f} s'}; not everything was sent",
                 "the same command again sends it, with every stage cached",
             )
-            self._end_service()
+            end_service(self._wandb)
         elif self._to_do_later:
             print(f"W&B: {self._to_do_later}", flush=True)
         for variable in self._placed_here:
@@ -244,18 +245,7 @@ class WandbRun:
                 self._run.finish(exit_code=exit_code)
         finally:
             # Offline, finish() returns before W&B's own process has written everything.
-            self._wandb.teardown()
-
-    def _end_service(self) -> None:
-        """Ends W&B's own process, for which the interpreter would else wait before it ends."""
-        import psutil
-
-        for child in psutil.Process().children():
-            with suppress(psutil.Error):
-                if child.name().startswith("wandb-core"):
-                    child.kill()
-        with suppress(Exception):
-            self._wandb.teardown()
+            tear_down(self._wandb)
 
     def _out_of_reach(self) -> str | None:
         if not self._online or self._run is None:

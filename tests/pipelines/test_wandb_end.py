@@ -1,0 +1,70 @@
+"""The end of a W&B run whose calls hang or whose own process dies: the results are not touched."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from pipelines.config import TrackingConfig
+from pipelines.wandb_run import run as wandb_run
+from pipelines.wandb_run.connection import end_service
+from pipelines.wandb_run.run import RunIdentity, WandbRun
+
+wandb = pytest.importorskip("wandb")
+
+
+def leave() -> None:
+    """What W&B does when its own process was killed."""
+    sys.exit(-9)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Event]:
+    """Set at the end, so that no thread is left behind."""
+    event = Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WandbRun:
+    """A run that is not started and waits for nothing at its end."""
+    monkeypatch.setattr(wandb_run, "SLACK", 0.0)
+    monkeypatch.setattr(WandbRun, "_start", lambda self: None)
+    config = TrackingConfig(name="x", wandb_mode="offline", wait_seconds=0)
+    return WandbRun(config, RunIdentity("n", "g"), folder=tmp_path, settings={})
+
+
+def test_when_wandb_answers_the_end_of_its_process_by_leaving_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wandb, "teardown", leave)
+    end_service(wandb)
+
+
+def test_a_call_that_hangs_at_the_end_costs_a_line_even_where_wandb_leaves(
+    impatient: WandbRun,
+    hanging: Event,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(wandb, "teardown", leave)
+    impatient._courier.send(hanging.wait)
+    impatient.finish(0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not everything was sent" in line
+
+
+def test_a_process_that_ended_before_the_end_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wandb, "teardown", leave)
+    monkeypatch.setattr(WandbRun, "_start", lambda self: None)
+    config = TrackingConfig(name="x", wandb_mode="offline", wait_seconds=30)
+    WandbRun(config, RunIdentity("n", "g"), folder=tmp_path, settings={}).finish(0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has ended with -9" in line
