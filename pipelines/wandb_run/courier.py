@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 Call = Callable[[], object]
 
@@ -21,6 +21,7 @@ class Courier:
         self._on_failure = on_failure
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._failed = False
+        self._abandoned = Event()
         self._thread = Thread(target=self._work, name="wandb", daemon=True)
         self._thread.start()
 
@@ -31,15 +32,23 @@ class Courier:
     def close(self, seconds: float, last: Call = lambda: None) -> bool:
         """Waits until every call was made, ``last`` at the end; False where that takes longer.
 
-        What is still to be made then is left to a thread that does not keep the process alive.
+        Then the call that is being made is left to a thread that does not keep the process alive,
+        and those behind it are not made: they would be made in what comes after.
         """
         self._calls.put(last)
         self._calls.put(None)
         self._thread.join(seconds)
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            self._abandoned.set()
+        return not self.abandoned
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was closed before every call was made."""
+        return self._abandoned.is_set()
 
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while (call := self._calls.get()) is not None and not self.abandoned:
             try:
                 call()
             except Exception as error:

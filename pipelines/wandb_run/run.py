@@ -89,7 +89,6 @@ class WandbRun:
         self._config, self._identity = config, identity
         self._folder, self._settings = folder, settings
         self._online = config.wandb_mode == "online"
-        self._given_up = False
         self._to_do_later = ""
         self._with_axis: set[str] = set()
         self._artifacts: dict[str, tuple[Artifact, bool]] = {}
@@ -139,7 +138,6 @@ class WandbRun:
         gone = self._out_of_reach()
         seconds = AT_ONCE if gone else self._config.wait_seconds + SLACK
         if not self._courier.close(seconds, lambda: self._end(exit_code)):
-            self._given_up = True
             self._warn(
                 f"{gone or f'not done after {seconds:.0f} s'}; not everything was sent",
                 "the same command again sends it, with every stage cached",
@@ -175,6 +173,8 @@ class WandbRun:
             name=identity.name,
             tags=[*dict.fromkeys([*self._config.tags, *identity.tags])],
             mode=mode,
+            # By default init() returns a run that another job of the sweep has left unfinished.
+            reinit="create_new",
             dir=self._folder,
             config=self._settings,
             settings=wandb.Settings(
@@ -245,7 +245,9 @@ class WandbRun:
                 self._run.finish(exit_code=exit_code)
         finally:
             # Offline, finish() returns before W&B's own process has written everything.
-            tear_down(self._wandb)
+            # A thread that was given up leaves W&B to the next job of a sweep.
+            if not self._courier.abandoned:
+                tear_down(self._wandb)
 
     def _out_of_reach(self) -> str | None:
         if not self._online or self._run is None:
@@ -257,7 +259,7 @@ class WandbRun:
         return f"`wandb sync {folder}` sends it"
 
     def _give_up(self, error: Exception) -> None:
-        if not self._given_up:
+        if not self._courier.abandoned:
             self._warn(f"does not have everything ({first_line(error)})", "metrics.jsonl does")
 
     def _warn(self, what: str, remedy: str) -> None:

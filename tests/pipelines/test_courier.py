@@ -37,3 +37,16 @@ def test_a_call_that_hangs_holds_up_neither_the_sender_nor_the_end() -> None:
     courier.send(hanging.wait)
     assert not courier.close(0)
     hanging.set()
+
+
+def test_calls_behind_one_that_was_given_up_are_not_made() -> None:
+    made: list[str] = []
+    hanging, last = Event(), lambda: made.append("last")
+    courier = Courier(lambda error: None)
+    courier.send(hanging.wait)
+    courier.send(lambda: made.append("behind"))
+    assert not courier.close(0, last)
+    assert courier.abandoned
+    hanging.set()
+    courier._thread.join(10)
+    assert made == []

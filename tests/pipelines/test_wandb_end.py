@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +58,20 @@ def test_a_call_that_hangs_at_the_end_costs_a_line_even_where_wandb_leaves(
     impatient.finish(0)
     (line,) = capsys.readouterr().err.splitlines()
     assert "not everything was sent" in line
+
+
+def test_a_run_that_was_given_up_leaves_wandb_to_the_next_one(
+    impatient: WandbRun, hanging: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn_down_by: list[str] = []
+    monkeypatch.setattr(wandb, "teardown", lambda: torn_down_by.append(current_thread().name))
+    impatient._run = SimpleNamespace(
+        finish=lambda exit_code: hanging.wait(), settings=SimpleNamespace(sync_dir="wandb/x")
+    )
+    impatient.finish(0)
+    hanging.set()
+    impatient._courier._thread.join(10)
+    assert torn_down_by == [current_thread().name]
 
 
 def test_a_process_that_ended_before_the_end_is_told_in_a_line(
