@@ -28,6 +28,10 @@ from pipelines.wandb_run.sweep_report import sweep_report
 SPECIFICATION = "wandb_report.json"
 
 
+def _is_offline(record: Path) -> bool:
+    return record.name.startswith("offline-")
+
+
 @dataclass(frozen=True)
 class Subject:
     """What a report is about, as W&B knows it.
@@ -46,7 +50,7 @@ class Subject:
     @property
     def online(self) -> bool:
         """Whether it was sent as it went."""
-        return not Path(self.record).name.startswith("offline-")
+        return not _is_offline(Path(self.record))
 
 
 def save_specification(folder: Path, subject: Subject) -> str:
@@ -152,7 +156,14 @@ def publishing_command(folder: Path, subject: Subject) -> str:
     publish_it = f"python -m pipelines.wandb_report {_near(folder)}"
     if subject.online:
         return publish_it
-    return f"wandb sync {_near(folder / subject.record)} && {publish_it}"
+    return f"{sync_command(folder / subject.record)} && {publish_it}"
+
+
+def sync_command(record: Path) -> str:
+    """What sends a record (W&B's folder of a run): also one that was not sent whole as it went,
+    which W&B else takes for sent."""
+    option = "" if _is_offline(record) else "--include-online "
+    return f"wandb sync {option}{_near(record)}"
 
 
 _SECONDS = 30
@@ -178,8 +189,8 @@ def _require_synced(wandb: Any, folder: Path, subject: Subject, entity: str) -> 
     except Exception as error:
         if "could not find" not in str(error).lower():
             raise
-        record = _near(folder / subject.record)
-        raise UserError(path, "is not in W&B yet", f"run `wandb sync {record}` first") from error
+        command = sync_command(folder / subject.record)
+        raise UserError(path, "is not in W&B yet", f"run `{command}` first") from error
 
 
 def _report(folder: Path, subject: Subject, place: Place) -> Any:

@@ -32,6 +32,7 @@ from pipelines.wandb_run.publishing import (
     publish,
     publishing_command,
     save_specification,
+    sync_command,
 )
 
 START = 15.0
@@ -140,7 +141,7 @@ class WandbRun:
         if not self._courier.close(seconds, lambda: self._end(exit_code)):
             self._warn(
                 f"{gone or f'not done after {seconds:.0f} s'}; not everything was sent",
-                "the same command again sends it, with every stage cached",
+                self._sync_command(),
             )
             end_service(self._wandb)
         elif self._to_do_later:
@@ -255,8 +256,12 @@ class WandbRun:
         return reason_out_of_reach(str(self._run.settings.base_url))
 
     def _sync_command(self) -> str:
-        folder = self._run.settings.sync_dir if self._run is not None else self._folder / "wandb"
-        return f"`wandb sync {folder}` sends it"
+        """A record is on disk in either mode. Of one that is being sent when W&B's own process is
+        ended, the last few rows may be missing."""
+        if self._run is None:
+            return "metrics.jsonl has the numbers"
+        command = sync_command(Path(self._run.settings.sync_dir))
+        return f"`{command}` sends what is recorded"
 
     def _give_up(self, error: Exception) -> None:
         if not self._courier.abandoned:

@@ -9,13 +9,16 @@ from threading import Event, current_thread
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from pipelines.config import TrackingConfig
 from pipelines.wandb_run import run as wandb_run
 from pipelines.wandb_run.connection import end_service
+from pipelines.wandb_run.publishing import sync_command
 from pipelines.wandb_run.run import RunIdentity, WandbRun
 
 wandb = pytest.importorskip("wandb")
+cli = pytest.importorskip("wandb.cli.cli").cli
 
 
 def leave() -> None:
@@ -33,7 +36,8 @@ def hanging() -> Iterator[Event]:
 
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WandbRun:
-    """A run that is not started and waits for nothing at its end."""
+    """A run in the working folder that is not started and waits for nothing at its end."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(wandb_run, "SLACK", 0.0)
     monkeypatch.setattr(WandbRun, "_start", lambda self: None)
     config = TrackingConfig(name="x", wandb_mode="offline", wait_seconds=0)
@@ -72,6 +76,38 @@ def test_a_run_that_was_given_up_leaves_wandb_to_the_next_one(
     hanging.set()
     impatient._courier._thread.join(10)
     assert torn_down_by == [current_thread().name]
+
+
+@pytest.mark.parametrize(
+    ("record", "command"),
+    [
+        ("run-1-abcd", "wandb sync --include-online wandb/run-1-abcd"),
+        ("offline-run-1-abcd", "wandb sync wandb/offline-run-1-abcd"),
+    ],
+)
+def test_what_was_not_sent_is_sent_from_its_record_on_disk(
+    impatient: WandbRun,
+    hanging: Event,
+    capsys: pytest.CaptureFixture[str],
+    record: str,
+    command: str,
+) -> None:
+    folder = Path.cwd() / "wandb" / record
+    impatient._run = SimpleNamespace(
+        finish=lambda exit_code: hanging.wait(), settings=SimpleNamespace(sync_dir=str(folder))
+    )
+    impatient.finish(0)
+    assert f"`{command}` sends what is recorded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("record", ["run-1-abcd", "offline-run-1-abcd"])
+def test_wandbs_own_command_takes_the_record_for_one_to_send(tmp_path: Path, record: str) -> None:
+    folder = tmp_path / record
+    folder.mkdir()
+    (folder / "run-abcd.wandb").touch()
+    _, *arguments = sync_command(folder).split()
+    said = CliRunner().invoke(cli, [*arguments, "--dry-run"]).output
+    assert "Would sync 1 run(s)" in said
 
 
 def test_a_process_that_ended_before_the_end_is_told_in_a_line(
