@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from judge_lightning.errors import UserError
 from pipelines.durable import read_json, write_json
+from pipelines.manifest import Manifest, ManifestError
 from pipelines.report.this_run import command_of
 from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
 from pipelines.sweep.jobs import read_jobs
@@ -206,8 +207,21 @@ def _report(folder: Path, subject: Subject, place: Place) -> Any:
     figures = read_json(folder / FIGURES) if (folder / FIGURES).is_file() else {}
     exp = OmegaConf.select(config, "exp")
     command = command_of(folder) or f"python -m pipelines.run +exp={exp}"
-    run = FinishedRun(subject.run, subject.group, summary, figures, command)
+    trained_by = _maker(config, summary, "train")
+    run = FinishedRun(subject.run, subject.group, summary, figures, command, trained_by)
     return run_report(reports, place, run)
+
+
+def _maker(config: Any, summary: Mapping[str, Any], stage: str) -> str | None:
+    """W&B's id of the run that made a stage's artifact; None where that is not known here."""
+    store = OmegaConf.select(config, "artifacts_dir")
+    key = summary.get("stages", {}).get(stage, {}).get("key")
+    if not store or not key:
+        return None
+    try:
+        return Manifest.read(Path(store) / stage / key).wandb
+    except (OSError, ManifestError):
+        return None
 
 
 def _published(folder: Path) -> Mapping[str, str] | None:

@@ -31,6 +31,8 @@ class FinishedRun:
         summary: Its ``summary.json``, whose numbers the report states.
         figures: Its ``figures.json``; of an older run it may be empty.
         command: What to type for the same run.
+        trained_by: W&B's id of the run that trained its judge, where it was another one and is
+            known.
     """
 
     id: str
@@ -38,6 +40,7 @@ class FinishedRun:
     summary: Mapping[str, Any]
     figures: Mapping[str, Any]
     command: str
+    trained_by: str | None = None
 
 
 def run_report(reports: Any, place: Place, run: FinishedRun) -> Any:
@@ -78,6 +81,7 @@ class _Story:
         from wandb_workspaces import expr
 
         self._wr, self._summary, self._command = reports, run.summary, run.command
+        self._trained_by = run.trained_by
         self._this = [expr.Metric("ID") == run.id]
         self._all = [expr.Metric("Group") == run.group]
         tables = run.figures.get("tables", {})
@@ -170,20 +174,8 @@ class _Story:
         wr = self._wr
         if not self._summary.get("judge"):
             return []
-        trained = [
-            wr.LinePlot(title=title, x="train/step", y=metrics, layout=wr.Layout(w=12, h=8))
-            for title, metrics in (
-                ("Loss", ["train/loss", "train/validation/loss", "train/validation/best_loss"]),
-                (
-                    "On the validation split",
-                    [
-                        f"train/validation/{name}"
-                        for name in ("auroc", "average_precision", "recall", "kept")
-                    ],
-                ),
-            )
-        ]
-        drawn = [
+        panels = [] if text.is_cached(self._summary, "train") else self._training()
+        panels[:0] = [
             self._chart(name)
             for name in ("train/layers", "calibrate/operating_curve")
             if name in self._tables
@@ -191,10 +183,28 @@ class _Story:
         return [
             wr.H1("The judge"),
             wr.MarkdownBlock(text.judge_table(self._summary)),
-            grid(wr, "this run", self._this, [*drawn, *trained]),
+            *([grid(wr, "this run", self._this, panels)] if panels else []),
+            *self._trained_before(),
             wr.H2("What the threshold promises"),
             wr.P(text.promise(self._summary)),
         ]
+
+    def _training(self) -> list[Any]:
+        wr = self._wr
+        numbers = ("auroc", "average_precision", "recall", "kept")
+        curves = {
+            "Loss": ["train/loss", "train/validation/loss", "train/validation/best_loss"],
+            "On the validation split": [f"train/validation/{name}" for name in numbers],
+        }
+        return [
+            wr.LinePlot(title=title, x="train/step", y=metrics, layout=wr.Layout(w=12, h=8))
+            for title, metrics in curves.items()
+        ]
+
+    def _trained_before(self) -> list[Any]:
+        if not text.is_cached(self._summary, "train"):
+            return []
+        return [self._wr.P(text.where_it_was_trained(self._trained_by))]
 
     def _charts(self, title: str, names: list[str]) -> list[Any]:
         panels = [self._chart(name) for name in names if name in self._tables]

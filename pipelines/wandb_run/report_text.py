@@ -118,6 +118,24 @@ def promise(summary: Summary) -> str:
     return said
 
 
+def is_cached(summary: Summary, stage: str) -> bool:
+    """Whether a run found the stage's artifact, and so has logged no curves of it."""
+    return bool(summary.get("stages", {}).get(stage, {}).get("cached"))
+
+
+def where_it_was_trained(run: str | None) -> str:
+    """Where the training's curves are of a judge that the run found in the store.
+
+    Args:
+        run: W&B's id of the run that trained it; None where it is not known.
+    """
+    known = f" W&B knows that run as {run}." if run else ""
+    return (
+        "The judge was in the store already. Its training curves are with the run that has trained"
+        f" it: in its W&B run and in its metrics.jsonl.{known}"
+    )
+
+
 def stages_table(summary: Summary) -> str:
     """Every stage with its key, by which the store and W&B know its artifact."""
     rows = [[stage, one["key"][:8]] for stage, one in summary.get("stages", {}).items()]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.durable import read_json, write_json
+from pipelines.manifest import Manifest
 from pipelines.report.figures import figures
 from pipelines.report.material import read_material
 from pipelines.report.summary import summarise
@@ -148,6 +149,36 @@ def test_where_the_time_of_a_cycle_goes_is_drawn_where_it_was_measured(
     save_specification(run, SUBJECT)
     drawn = [p for p in panels(specified(run)) if type(p).__name__ == "CustomChart"]
     assert "wandb/bar/v0" in {chart.chart_name for chart in drawn}
+
+
+def train_was_cached(run: Path) -> str:
+    """Has the run find the judge in the store; returns the artifact's key."""
+    summary = read_json(run / SUMMARY)
+    summary["stages"]["train"]["cached"] = True
+    write_json(run / SUMMARY, summary)
+    return str(summary["stages"]["train"]["key"])
+
+
+def test_a_run_that_found_its_judge_says_where_the_curves_are_and_draws_none(run: Path) -> None:
+    train_was_cached(run)
+    save_specification(run, SUBJECT)
+    report = specified(run)
+    assert "LinePlot" not in {type(panel).__name__ for panel in panels(report)}
+    assert "Its training curves are with the run that has trained it" in texts(report)
+    assert "W&B knows that run" not in texts(report)
+
+
+def test_the_run_that_trained_the_judge_is_named_where_the_store_knows_it(
+    run: Path, tmp_path: Path
+) -> None:
+    key = train_was_cached(run)
+    folder = tmp_path / "store" / "train" / key
+    folder.mkdir(parents=True)
+    manifest = Manifest("train", key, 1, {}, {}, {}, {}, {}, {}, wandb="wxyz9876")
+    write_json(folder / "manifest.json", manifest.to_json())
+    (run / CONFIG).write_text(f"exp: quickstart\nartifacts_dir: {tmp_path / 'store'}\n")
+    save_specification(run, SUBJECT)
+    assert "W&B knows that run as wxyz9876." in texts(specified(run))
 
 
 def test_beside_it_stands_the_one_command_that_publishes_it(run: Path) -> None:
