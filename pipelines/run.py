@@ -149,9 +149,9 @@ def show_sweep(folder: Path) -> None:
 
     print_sweep(write_sweep(folder), open_console())
     point_latest_to(folder)
+    print(f"results: {folder / REPORT}", flush=True)
     if line := report_sweep(folder):
         print(line, flush=True)
-    print(f"results: {folder / REPORT}", flush=True)
 
 
 def status_of(action: Callable[[], object], show_traceback: bool) -> int:

@@ -13,11 +13,11 @@ class Courier:
     """Makes the calls that it is given one after the other, in a thread of its own.
 
     Args:
-        on_failure: Gets the exception of the first call that fails. Those after it are made all
-            the same, and are silent.
+        on_failure: Gets the exception of the first call that fails or leaves the interpreter.
+            Those after it are made all the same, and are silent.
     """
 
-    def __init__(self, on_failure: Callable[[Exception], object]) -> None:
+    def __init__(self, on_failure: Callable[[BaseException], object]) -> None:
         self._on_failure = on_failure
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._failed = False
@@ -51,7 +51,7 @@ class Courier:
         while (call := self._calls.get()) is not None and not self.abandoned:
             try:
                 call()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if not self._failed:
                     self._failed = True
                     self._on_failure(error)

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from judge_lightning.errors import UserError
+from pipelines.config import TrackingConfig
 from pipelines.durable import read_json, write_json
 from pipelines.manifest import Manifest, ManifestError
 from pipelines.report.this_run import command_of
 from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
 from pipelines.sweep.jobs import read_jobs
-from pipelines.wandb_run.connection import first_line
+from pipelines.wandb_run.connection import end_service, first_line
+from pipelines.wandb_run.courier import Courier
 from pipelines.wandb_run.report import FinishedRun, Place, run_report
 from pipelines.wandb_run.sweep_report import sweep_report
 
@@ -111,7 +116,7 @@ def publish_finished(folder: Path) -> str:
 
 def report_sweep(folder: Path) -> str | None:
     """The report of a multirun whose jobs W&B has recorded: published where they were sent as they
-    went, else put down in its folder.
+    went, else put down in its folder. It takes no longer than ``tracking.wait_seconds``.
 
     Returns:
         A line to print: its address, the command that publishes it, or why there is none; None
@@ -120,15 +125,34 @@ def report_sweep(folder: Path) -> str | None:
     jobs = sorted(folder.glob(f"*/{SPECIFICATION}"))
     if not jobs:
         return None
-    job = read_subject(jobs[0].parent)
+    job, lines, failures = jobs[0].parent, list[str](), list[str]()
+    courier = Courier(lambda error: failures.append(first_line(error)))
+    courier.send(lambda: lines.append(_report_jobs(folder, job)))
+    seconds = _wait_seconds(job)
+    if not courier.close(seconds):
+        failures.append(f"not done after {seconds:.0f} s")
+        if "wandb" in sys.modules:
+            end_service(sys.modules["wandb"])
+    if not failures:
+        return lines[0]
+    again = f"python -m pipelines.wandb_report {_near(folder)}"
+    return f"W&B has no report of the sweep ({failures[0]}); `{again}` tries again"
+
+
+def _report_jobs(folder: Path, one: Path) -> str:
+    job = read_subject(one)
     subject = replace(job, run=None, record=f"*/wandb/{'' if job.online else 'offline-'}run-*")
+    command = save_specification(folder, subject)
+    return f"W&B report: {_publish(folder, subject)}" if job.online else f"W&B: {command}"
+
+
+def _wait_seconds(job: Path) -> float:
+    """How long the job's own run waited for W&B."""
     try:
-        command = save_specification(folder, subject)
-        if not job.online:
-            return f"W&B: {command}"
-        return f"W&B report: {_publish(folder, subject)}"
-    except Exception as error:
-        return f"W&B has no report of the sweep ({first_line(error)})"
+        found = OmegaConf.select(OmegaConf.load(job / CONFIG), "tracking.wait_seconds")
+    except (OSError, YAMLError, OmegaConfBaseException):
+        found = None
+    return float(TrackingConfig.wait_seconds if found is None else found)
 
 
 def read_subject(folder: Path) -> Subject:

@@ -263,7 +263,7 @@ class WandbRun:
         command = sync_command(Path(self._run.settings.sync_dir))
         return f"`{command}` sends what is recorded"
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         if not self._courier.abandoned:
             self._warn(f"does not have everything ({first_line(error)})", "metrics.jsonl does")
 

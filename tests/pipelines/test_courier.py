@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Event
 
 from pipelines.wandb_run.courier import Courier
@@ -22,13 +23,23 @@ def test_calls_are_made_in_order_and_the_last_one_at_the_end() -> None:
 
 def test_a_call_that_fails_is_told_once_and_the_others_are_made() -> None:
     made: list[str] = []
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
     courier = Courier(failures.append)
     for call in (refuse, lambda: made.append("between"), refuse):
         courier.send(call)
     assert courier.close(10, lambda: made.append("last"))
     assert made == ["between", "last"]
     assert [str(failure) for failure in failures] == ["nobody there"]
+
+
+def test_a_call_that_leaves_the_interpreter_is_one_that_fails() -> None:
+    made: list[str] = []
+    failures: list[BaseException] = []
+    courier = Courier(failures.append)
+    courier.send(lambda: sys.exit(-9))
+    assert courier.close(10, lambda: made.append("last"))
+    assert made == ["last"]
+    assert len(failures) == 1
 
 
 def test_a_call_that_hangs_holds_up_neither_the_sender_nor_the_end() -> None:

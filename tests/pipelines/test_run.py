@@ -272,6 +272,16 @@ def test_a_multirun_ends_in_a_page_and_latest_points_to_it(
     assert [job["values"] for job in summary["jobs"]] == [{"judge.lr": 1.0}, {"judge.lr": 2.0}]
 
 
+def test_a_sweeps_results_are_named_before_wandb_is_asked(
+    tiny_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.run.report_sweep", lambda folder: "W&B: the last line")
+    answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1")
+    *_, results, last = answer.out.splitlines()
+    assert results.startswith("results: ")
+    assert last == "W&B: the last line"
+
+
 def test_a_multirun_started_again_repeats_no_finished_job(
     tiny_command: Command, tiny: Any, tmp_path: Path
 ) -> None:

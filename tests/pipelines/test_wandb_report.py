@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipelines.report.material import read_material
 from pipelines.report.summary import summarise
 from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
 from pipelines.wandb_report import main
+from pipelines.wandb_run import publishing
 from pipelines.wandb_run.publishing import (
     SPECIFICATION,
     Subject,
@@ -223,6 +225,43 @@ def test_somebody_elses_account_gets_a_report_of_its_own(
     publish(run, SUBJECT, "somebody")
     publish(run, SUBJECT, "somebody-else")
     assert [asked["id"] for asked in server] == [None, None]
+
+
+def sweep_of(run: Path, folder: Path, subject: Subject) -> Path:
+    """A multirun of two jobs that wait for nothing."""
+    for layer in (4, 5):
+        job = shutil.copytree(run, folder / str(layer))
+        (job / CONFIG).write_text(
+            f"exp: layers\njudge: {{layer: {layer}}}\ntracking: {{wait_seconds: 0}}\n"
+        )
+        save_specification(job, subject)
+    return folder
+
+
+def test_a_server_that_does_not_answer_holds_the_end_of_a_sweep_up_no_longer_than_a_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = sweep_of(run, tmp_path / "multirun", replace(SUBJECT, record="wandb/run-1-abcd1234"))
+    answered = Event()
+    monkeypatch.setattr(publishing, "_report_jobs", lambda folder, one: str(answered.wait()))
+    line = report_sweep(sweep)
+    answered.set()
+    assert line == (
+        "W&B has no report of the sweep (not done after 0 s);"
+        f" `python -m pipelines.wandb_report {sweep}` tries again"
+    )
+
+
+def test_a_job_whose_specification_is_torn_costs_the_sweep_a_line(
+    run: Path, tmp_path: Path
+) -> None:
+    sweep = sweep_of(run, tmp_path / "multirun", SUBJECT)
+    (sweep / "4" / SPECIFICATION).write_text("{")
+    (sweep / "4" / CONFIG).write_text("tracking: {wait_seconds: 30}\n")
+    line = report_sweep(sweep)
+    assert line is not None
+    assert line.startswith("W&B has no report of the sweep (")
+    assert "cannot be read" in line
 
 
 def test_a_sweep_has_a_report_over_the_group_of_its_jobs(run: Path, tmp_path: Path) -> None:
