@@ -254,27 +254,43 @@ def test_the_report_page_is_there(recorded: Recorded) -> None:
     assert recorded.records.logged("report/page._type") == ["html-file"]
 
 
+def files_with(secret: str, folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if secret.encode() in path.read_bytes()]
+
+
 def test_no_file_holds_the_key(recorded: Recorded) -> None:
-    assert not any(
-        SECRET.encode() in path.read_bytes()
-        for path in recorded.folder.rglob("*")
-        if path.is_file()
-    )
+    assert not files_with(SECRET, recorded.folder)
+
+
+KEY = SECRET[:40]
 
 
 @pytest.mark.parametrize(
-    ("key", "reason"), [("", f"no API key for {NOWHERE}"), (SECRET[:40], "does not answer")]
+    ("key", "netrc", "reason"),
+    [
+        ("", "", f"no API key for {NOWHERE}"),
+        (KEY, "", "does not answer"),
+        ("", f"machine 127.0.0.1:9 login user password {KEY}\n", "does not answer"),
+    ],
+    ids=["no key", "a variable", "a netrc"],
 )
 def test_without_a_key_or_a_server_an_online_run_is_recorded_offline_and_says_so_in_a_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     key: str,
+    netrc: str,
     reason: str,
 ) -> None:
+    kept = tmp_path / "netrc"
+    kept.write_text(netrc)
+    kept.chmod(0o600)
     monkeypatch.setenv("WANDB_BASE_URL", NOWHERE)
-    monkeypatch.setenv("NETRC", str(tmp_path / "nobody"))
+    monkeypatch.setenv("NETRC", str(kept))
     monkeypatch.setenv("WANDB_API_KEY", key)
+    if netrc:
+        monkeypatch.delenv("WANDB_API_KEY")
     with RunTracker(
         TrackingConfig(name="x", wandb_mode="online"),
         folder=tmp_path,
@@ -288,3 +304,6 @@ def test_without_a_key_or_a_server_an_online_run_is_recorded_offline_and_says_so
     assert reason in warning
     assert f"wandb sync {tmp_path}" in warning
     assert read_run(tmp_path).summary["mine/accuracy"] == 0.5
+    assert kept.read_text() == netrc
+    kept.unlink()
+    assert not files_with(KEY, tmp_path)
