@@ -166,7 +166,7 @@ def _check_ifeval() -> None:
         if importlib.util.find_spec(name) is None
     ]
     if missing:
-        remedy = 'pip install "judge-lightning[ifeval]"'
+        remedy = 'pip install -e ".[ifeval]"'
         raise UserError("eval.tasks", f"llama3_ifeval needs {', '.join(missing)}", remedy)
     import nltk
 

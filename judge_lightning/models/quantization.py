@@ -32,7 +32,7 @@ def check_quantization(kind: str | None, *, field: str = "quantization") -> None
         raise UserError(
             field,
             f"{kind} needs {library}, which is not installed",
-            f"pip install 'judge-lightning[{_EXTRA[library]}]', or choose another kind",
+            f"pip install -e '.[{_EXTRA[library]}]', or choose another kind",
         )
 
 
