@@ -90,6 +90,10 @@ class TestEach:
         there = [file.relative_to(RENDERED).as_posix() for file in files]
         assert sorted(_PICTURE.findall(page)) == there
 
+    def test_has_a_rendered_copy_without_a_terminals_colours(self, path: Path) -> None:
+        page = (RENDERED / f"{path.stem}.md").read_text(encoding="utf-8")
+        assert "\x1b" not in page
+
 
 def test_rendered_copies_are_small() -> None:
     files = [file for file in RENDERED.rglob("*") if file.is_file()]
