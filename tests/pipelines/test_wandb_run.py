@@ -267,29 +267,28 @@ KEY = SECRET[:40]
 
 
 @pytest.mark.parametrize(
-    ("key", "netrc", "reason"),
+    ("place", "reason"),
     [
-        ("", "", f"no API key for {NOWHERE}"),
-        (KEY, "", "does not answer"),
-        ("", f"machine 127.0.0.1:9 login user password {KEY}\n", "does not answer"),
+        ("nowhere", f"no API key for {NOWHERE}"),
+        ("variable", "does not answer"),
+        ("netrc", "does not answer"),
     ],
-    ids=["no key", "a variable", "a netrc"],
 )
 def test_without_a_key_or_a_server_an_online_run_is_recorded_offline_and_says_so_in_a_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    key: str,
-    netrc: str,
+    place: str,
     reason: str,
 ) -> None:
     kept = tmp_path / "netrc"
+    netrc = f"machine 127.0.0.1:9 login user password {KEY}\n" if place == "netrc" else ""
     kept.write_text(netrc)
     kept.chmod(0o600)
     monkeypatch.setenv("WANDB_BASE_URL", NOWHERE)
     monkeypatch.setenv("NETRC", str(kept))
-    monkeypatch.setenv("WANDB_API_KEY", key)
-    if netrc:
+    monkeypatch.setenv("WANDB_API_KEY", KEY if place == "variable" else "")
+    if place == "netrc":
         monkeypatch.delenv("WANDB_API_KEY")
     with RunTracker(
         TrackingConfig(name="x", wandb_mode="online"),
