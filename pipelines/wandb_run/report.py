@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.wandb_run import report_tables as tables
 from pipelines.wandb_run import report_text as text
 from pipelines.wandb_run.figures import BARS, CHART_TABLE, LINES
 
@@ -92,14 +93,18 @@ class _Story:
         wr, summary = self._wr, self._summary
         return [
             wr.TableOfContents(),
-            wr.H1("The verdict"),
+            wr.H1("The verdict" if summary.get("verdict") else "The run"),
             wr.CalloutBlock(text=sentence),
             *self._headline(),
             *self._answers(),
             *self._charts("Draft tokens that a cycle keeps", ["decode/accepted"]),
             *self._charts("Where the time of a cycle goes", ["decode/cycle_seconds"]),
+            *self._rules(),
             *self._quality(),
+            *self._section("MT-Bench", tables.bench_table(summary)),
             *self._judge(),
+            *self._section("How much correct text is rejected", tables.acceptance_table(summary)),
+            *self._section("Flagged texts", tables.safety_table(summary)),
             *self._court(),
             wr.H1("How to get the same"),
             wr.CodeBlock(self._command, language=None),
@@ -164,6 +169,18 @@ class _Story:
             wr.MarkdownBlock(text.tasks_table(self._summary)),
             *([grid(wr, "this run", self._this, panels)] if panels else []),
         ]
+
+    def _rules(self) -> list[Any]:
+        by_family = tables.rules_tables(self._summary)
+        if not by_family:
+            return []
+        blocks = [self._wr.H1("Acceptance rules")]
+        for family, table in by_family.items():
+            blocks += [self._wr.P(f"On {family!r} prompts:"), self._wr.MarkdownBlock(table)]
+        return blocks
+
+    def _section(self, title: str, table: str) -> list[Any]:
+        return [self._wr.H1(title), self._wr.MarkdownBlock(table)] if table else []
 
     def _court(self) -> list[Any]:
         if not self._summary.get("court"):

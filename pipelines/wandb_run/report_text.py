@@ -34,10 +34,10 @@ def headline_table(summary: Summary) -> str:
     rows = [
         [
             name,
-            _number(row.get("accepted_per_cycle") or None),
-            _with_error(row.get("right"), row.get("right_stderr")),
-            _number(row.get("tokens_per_second"), digits=0),
-            _number(row.get("speedup")),
+            number(row.get("accepted_per_cycle") or None),
+            with_error(row.get("right"), row.get("right_stderr")),
+            number(row.get("tokens_per_second"), digits=0),
+            number(row.get("speedup")),
         ]
         for name, row in summary.get("decode", {}).items()
     ]
@@ -64,7 +64,7 @@ def tasks_table(summary: Summary) -> str:
     """Every task's score by decoder, with standard errors."""
     decoders = list(summary.get("decode", {}))
     rows = [
-        [task, *(_with_error(*_scored(found.get(name))) for name in decoders)]
+        [task, *(with_error(*_scored(found.get(name))) for name in decoders)]
         for task, found in summary.get("evaluate", {}).items()
     ]
     return markdown_table(["task", *decoders], rows)
@@ -78,7 +78,7 @@ def judge_table(summary: Summary) -> str:
         *("auroc", "average_precision", "recall", "kept", "mistakes", "correct"),
     )
     rows = [
-        [name.replace("_", " "), _number(judge[name], 4)]
+        [name.replace("_", " "), number(judge[name], 4)]
         for name in named
         if judge.get(name) is not None
     ]
@@ -88,7 +88,7 @@ def judge_table(summary: Summary) -> str:
 def court_table(summary: Summary) -> str:
     """What the court counted, stage by stage."""
     rows = [
-        [stage, name.replace("_", " "), _number(value, 4)]
+        [stage, name.replace("_", " "), number(value, 4)]
         for stage, numbers in summary.get("court", {}).items()
         for name, value in numbers.items()
     ]
@@ -146,7 +146,8 @@ def _scored(found: Mapping[str, Any] | None) -> tuple[float | None, float | None
     return (found["value"], found["stderr"]) if found else (None, None)
 
 
-def _number(value: object, digits: int = 2) -> str:
+def number(value: object, digits: int = 2) -> str:
+    """A number for a cell: whole ones without digits behind the point; None is empty."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     if float(value).is_integer():
@@ -154,7 +155,8 @@ def _number(value: object, digits: int = 2) -> str:
     return f"{value:,.{digits}f}"
 
 
-def _with_error(value: float | None, stderr: float | None) -> str:
+def with_error(value: float | None, stderr: float | None) -> str:
+    """A share in per cent with its standard error; empty where one of them is not known."""
     return "" if value is None or stderr is None else f"{value:.1%} ± {stderr * 100:.1f}"
 
 

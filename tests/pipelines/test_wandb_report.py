@@ -153,6 +153,60 @@ def test_where_the_time_of_a_cycle_goes_is_drawn_where_it_was_measured(
     assert "wandb/bar/v0" in {chart.chart_name for chart in drawn}
 
 
+RULE = {
+    **{"rule": "top_k, k 2", "accepted_per_cycle": 4.25, "accepted_stderr": 0.5},
+    **{"right": 0.9, "right_low": 0.8, "right_high": 0.95, "tokens_per_second": 120.4},
+    **{"change": -0.02, "change_stderr": 0.01, "on_front": True, "on_speed_front": False},
+}
+HALF = {"value": 0.5, "stderr": 0.125}
+SCORE = {"value": 7.5, "stderr": 0.25, "n": 8, "questions": 4}
+PARTS = {
+    "Acceptance rules": (
+        {"pareto": {"word": [RULE]}},
+        "| top\\_k, k 2 | 4.25 ± 0.50 | 90.0% \\[80.0%, 95.0%\\] | 120 | -2.0% ± 1.0 | kept |",
+    ),
+    "MT-Bench": (
+        {
+            "mt_bench": {
+                "cycles": {"judge": {}},
+                "scores": {"judge": {"all": SCORE, "turns": {"1": SCORE}}},
+                "differences": {"judge": {"value": -0.5, "low": -1.0, "high": 0.25}},
+                "matches": {"judge": {"wins": 1, "ties": 2, "losses": 3}},
+            }
+        },
+        "| judge | 7.50 ± 0.25 | 7.50 ± 0.25 |  | -0.50 \\[-1.00, +0.25\\] | 1 / 2 / 3 |",
+    ),
+    "How much correct text is rejected": (
+        {"acceptance": {"texts": {"expert": {"tokens": 1234, "standard": {"acceptance": HALF}}}}},
+        "| expert | 1,234 | 50.0% ± 12.5 |  |  |  |  |  |  |",
+    ),
+    "Flagged texts": (
+        {
+            "safety": {
+                "categories": {"none": {"harmless": True, "items": 3, "tokens": 7, "judge": HALF}}
+            }
+        },
+        "| none (harmless) | 3 | 7 |  | 50.0% ± 12.5 |  |  |  |",
+    ),
+}
+"""What not every run has: the section's title, the summary's part, and a row of its table."""
+
+
+@pytest.mark.parametrize("title", PARTS)
+def test_a_part_that_not_every_run_has_gets_its_table(run: Path, title: str) -> None:
+    part, row = PARTS[title]
+    write_json(run / SUMMARY, {**read_json(run / SUMMARY), **part})
+    save_specification(run, SUBJECT)
+    said = texts(specified(run)).splitlines()
+    assert row in said[said.index(title) :]
+
+
+@pytest.mark.parametrize("title", PARTS)
+def test_a_run_without_that_part_has_no_such_section(run: Path, title: str) -> None:
+    save_specification(run, SUBJECT)
+    assert title not in texts(specified(run)).splitlines()
+
+
 def train_was_cached(run: Path) -> str:
     """Has the run find the judge in the store; returns the artifact's key."""
     summary = read_json(run / SUMMARY)
@@ -205,7 +259,7 @@ def test_a_run_that_decodes_nothing_has_no_word_of_a_judge(run: Path) -> None:
     save_specification(run, SUBJECT)
     titles = {block.text for block in specified(run).blocks if type(block).__name__ in ("H1", "H2")}
     assert titles == {
-        *("The verdict", "How to get the same"),
+        *("The run", "How to get the same"),
         "Beside the other runs of this experiment",
     }
 
