@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -191,6 +192,11 @@ def sync_command(record: Path) -> str:
     return f"wandb sync {option}{_near(record)}"
 
 
+def relative_record(record: Path, folder: Path) -> str:
+    """A record's path as ``Subject`` keeps it, whatever links lead to either."""
+    return os.path.relpath(record.resolve(), folder.resolve())
+
+
 _SECONDS = 30
 """That W&B's server has to answer."""
 
@@ -271,6 +277,8 @@ def _write(
 
 
 def _near(path: Path) -> str:
-    """A path as one types it here: relative where it lies below."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    """A path as one types it here: relative where it lies below, quoted but for a ``*``."""
+    whole = path.resolve()
+    relative = os.path.relpath(whole)
+    typed = str(whole) if relative.startswith("..") else relative
+    return "*".join(shlex.quote(part) if part else "" for part in typed.split("*"))

@@ -31,6 +31,7 @@ from pipelines.wandb_run.publishing import (
     Subject,
     publish,
     publishing_command,
+    relative_record,
     save_specification,
     sync_command,
 )
@@ -225,7 +226,7 @@ class WandbRun:
             entity=self._config.entity,
             group=self._identity.group,
             run=self.id,
-            record=os.path.relpath(self._run.settings.sync_dir, self._folder.resolve()),
+            record=relative_record(Path(self._run.settings.sync_dir), self._folder),
         )
         try:
             command = save_specification(self._folder, subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -24,6 +25,8 @@ from pipelines.wandb_run.publishing import (
     SPECIFICATION,
     Subject,
     publish,
+    publishing_command,
+    relative_record,
     report_sweep,
     save_specification,
 )
@@ -190,6 +193,39 @@ PARTS = {
     ),
 }
 """What not every run has: the section's title, the summary's part, and a row of its table."""
+
+
+def test_a_folder_with_a_space_in_its_name_can_be_typed(run: Path) -> None:
+    folder = shutil.copytree(run, run.parent / "my run")
+    command = save_specification(folder, SUBJECT)
+    assert command == (
+        f"wandb sync '{folder}/wandb/offline-run-1-abcd1234'"
+        f" && python -m pipelines.wandb_report '{folder}'"
+    )
+
+
+def test_the_jobs_of_a_sweep_are_found_by_the_shell_whatever_the_folder_is_called(
+    run: Path,
+) -> None:
+    folder = run.parent / "my sweep"
+    for job in ("0", "1"):
+        (folder / job / "wandb" / "offline-run-1").mkdir(parents=True)
+    whole = replace(SUBJECT, run=None, record="*/wandb/offline-run-*")
+    sync, _ = publishing_command(folder, whole).split(" && ")
+    listed = f"printf '%s\\n' {sync.removeprefix('wandb sync ')}"
+    found = subprocess.run(["bash", "-c", listed], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == [
+        str(folder / job / "wandb" / "offline-run-1") for job in ("0", "1")
+    ]
+
+
+def test_a_record_is_known_by_its_place_in_the_run_whatever_link_leads_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "disk" / "run" / "wandb" / "run-1").mkdir(parents=True)
+    (tmp_path / "outputs").symlink_to(tmp_path / "disk")
+    folder = tmp_path / "outputs" / "run"
+    assert relative_record(folder / "wandb" / "run-1", folder) == "wandb/run-1"
 
 
 @pytest.mark.parametrize("title", PARTS)
