@@ -1,4 +1,4 @@
-"""Fills in the navigation: pages that are not there are left out, a folder stands for its pages."""
+"""Fills in the navigation: a folder stands for its pages."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from mkdocs.config.defaults import MkDocsConfig
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Called by MkDocs before it looks at the pages."""
-    config.nav = present(config.nav, Path(config.docs_dir))
+    config.nav = expanded(config.nav, Path(config.docs_dir))
     return config
 
 
-def present(entries: list[dict[str, Any]], docs: Path) -> list[dict[str, Any]]:
-    """The entries of ``mkdocs.yml`` whose pages exist; ``folder/`` becomes its pages by name."""
-    kept: list[dict[str, Any]] = []
-    for entry in entries:
-        ((title, place),) = entry.items()
-        if isinstance(place, list):
-            below: Any = present(place, docs)
-        elif place.endswith("/"):
-            below = [
-                page.relative_to(docs).as_posix() for page in sorted(docs.glob(f"{place}*.md"))
-            ]
-        else:
-            below = place if (docs / place).is_file() else None
-        if below:
-            kept.append({title: below})
-    return kept
+def expanded(entries: list[dict[str, Any]], docs: Path) -> list[dict[str, Any]]:
+    """The entries of ``mkdocs.yml``; ``folder/`` becomes its pages by name.
+
+    What is not there stays as it is, so that MkDocs says so.
+    """
+    return [{title: _expanded(place, docs)} for entry in entries for title, place in entry.items()]
+
+
+def _expanded(place: Any, docs: Path) -> Any:
+    if isinstance(place, list):
+        return expanded(place, docs)
+    if not place.endswith("/"):
+        return place
+    pages = sorted(docs.glob(f"{place}*.md"))
+    return [page.relative_to(docs).as_posix() for page in pages] or place

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipelines.report.promise import NO_PROMISE
+
 Summary = Mapping[str, Any]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$])")
@@ -98,10 +100,7 @@ def court_table(summary: Summary) -> str:
 def promise(summary: Summary) -> str:
     """What the judge's threshold promises, and where prompts were unlike the calibration's."""
     certificate = summary.get("judge", {}).get("certificate") or {}
-    said = str(
-        certificate.get("in_words")
-        or "This threshold promises nothing: it was set, or chosen for a recall on average."
-    )
+    said = str(certificate.get("in_words") or NO_PROMISE)
     strange = sorted(
         {
             family

@@ -20,17 +20,16 @@ def hook(name: str) -> ModuleType:
     return module
 
 
-def test_a_page_that_is_not_there_is_left_out_of_the_navigation(tmp_path: Path) -> None:
-    (tmp_path / "here.md").touch()
-    entries = [{"Start": [{"A": "here.md"}, {"B": "away.md"}]}, {"Later": [{"C": "away.md"}]}]
-    assert hook("navigation").present(entries, tmp_path) == [{"Start": [{"A": "here.md"}]}]
+def test_a_page_or_folder_that_is_not_there_stays_for_mkdocs_to_complain_of(tmp_path: Path) -> None:
+    entries = [{"Start": [{"A": "away.md"}]}, {"Later": "away/"}]
+    assert hook("navigation").expanded(entries, tmp_path) == entries
 
 
 def test_a_folder_in_the_navigation_stands_for_its_pages(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     for name in ("2_second.md", "1_first.md", "picture.png"):
         (tmp_path / "notebooks" / name).touch()
-    found = hook("navigation").present([{"Notebooks": "notebooks/"}], tmp_path)
+    found = hook("navigation").expanded([{"Notebooks": "notebooks/"}], tmp_path)
     assert found == [{"Notebooks": ["notebooks/1_first.md", "notebooks/2_second.md"]}]
 
 

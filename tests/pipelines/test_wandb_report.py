@@ -17,6 +17,7 @@ from pipelines.durable import read_json, write_json
 from pipelines.manifest import Manifest
 from pipelines.report.figures import figures
 from pipelines.report.material import read_material
+from pipelines.report.promise import NO_PROMISE
 from pipelines.report.summary import summarise
 from pipelines.run_folder import CONFIG, FIGURES, SUMMARY
 from pipelines.wandb_report import main
@@ -30,7 +31,7 @@ from pipelines.wandb_run.publishing import (
     report_sweep,
     save_specification,
 )
-from pipelines.wandb_run.report_text import headline_table, markdown_table
+from pipelines.wandb_run.report_text import headline_table, markdown_table, promise
 from tests.report.conftest import IDENTITY, PLAIN, write_artifacts
 
 reports = pytest.importorskip("wandb_workspaces.reports.v2")
@@ -407,6 +408,10 @@ def test_text_in_a_table_is_shown_as_it_is() -> None:
     table = markdown_table(["a|b"], [["<img onerror=x> *x* $y$\nz"]])
     assert table.splitlines()[0] == r"| a\|b |"
     assert table.splitlines()[2] == r"| \<img onerror=x\> \*x\* \$y\$ z |"
+
+
+def test_a_threshold_without_a_promise_says_how_to_get_one() -> None:
+    assert promise({"judge": {"certificate": None}}) == NO_PROMISE
 
 
 def test_speed_that_a_stand_in_has_measured_says_so() -> None:
