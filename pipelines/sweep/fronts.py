@@ -24,7 +24,7 @@ def front_cards(sweep: Sweep, view: str) -> list[Card]:
     ranking = rank(sweep, view)
     rows = [row for row in sweep.done if view in row.views]
     kept = [(row, row.views[view].kept) for row in rows]
-    fast = [(row, row.speedup) for row in rows]
+    fast = [(row, row.views[view].speedup) for row in rows]
     alone = " and ".join(dict.fromkeys(percent(row.views[view].target) for row in rows))
     key = [*used_key(rows, view), ("level", f"target alone {alone}")]
     found = []

@@ -44,7 +44,7 @@ def rank(sweep: Sweep, view: str) -> Ranking:
     holding = [row for row in known if not loses(row.views[view])]
     fronts = {
         TOKENS: _front(rows, view, [row.views[view].kept for row in rows]),
-        SPEED: _front(rows, view, [row.speedup for row in rows]),
+        SPEED: _front(rows, view, [row.views[view].speedup for row in rows]),
     }
     if holding:
         return Ranking(max(holding, key=lambda row: _by_tokens(row.views[view])), None, fronts)
@@ -120,7 +120,7 @@ def describe(sweep: Sweep, row: Row) -> str:
     told = ", ".join(
         f"{label} {show_value(value)}" for label, value in zip(sweep.axes, row.values, strict=True)
     )
-    return told or f"job {row.job}"
+    return told or f"number {row.number}"
 
 
 def _by_tokens(one: FamilyNumbers) -> tuple[float, float]:
