@@ -7,13 +7,16 @@ from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
-from evals.decoders import DECODERS
+from evals.decoders import ALONE, DECODERS
+from pipelines.report.figures import figures
 from pipelines.report.html import render_html
 from pipelines.report.material import Material
 from pipelines.report.summary import summarise
 from pipelines.report.terminal import render_terminal
+from tests.report.conftest import material_without_judge
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -183,3 +186,16 @@ def test_the_pages_numbers_are_the_summarys(timed_material: Material) -> None:
         digits = len(number.partition(".")[2])
         in_percent = abs(float(number) - 100 * float(value)) <= 0.51 * 10**-digits
         assert in_percent or abs(float(number) - float(value)) <= 0.51 * 10**-digits, place
+
+
+def test_decoders_that_propose_nothing_have_a_page_without_cycles(
+    artifacts: dict[str, Path],
+) -> None:
+    alone = material_without_judge(artifacts, ALONE)
+    page = render_html(alone)
+    assert "The decoders side by side" in page
+    assert "Cycle by cycle" not in page
+    assert "Draft alone" in render_terminal(alone)
+    assert set(summarise(alone)["decode"]) == set(ALONE)
+    tables = figures(alone, summarise(alone), artifacts["decode"])["tables"]
+    assert tables["decode/accepted"]["rows"] == []
