@@ -185,6 +185,23 @@ def test_what_is_missing_is_printed_too(
     assert "missing: train: its artifact 44444444 is no longer in" in capsys.readouterr().out
 
 
+def test_a_page_that_misses_something_replaces_none(
+    run: FinishedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, partial = run.folder / "report.html", run.folder / "report-partial.html"
+    page.write_text("the whole page")
+    shutil.rmtree(run.store)
+    assert main([str(run.folder)]) == 0
+    assert page.read_text() == "the whole page"
+    assert missing(partial.read_text(encoding="utf-8"))
+    said = f"results: {partial} (something is missing: report.html stays as it was)"
+    assert said in capsys.readouterr().out
+    page.unlink()
+    assert main([str(run.folder)]) == 0
+    assert missing(page.read_text(encoding="utf-8")), "there is none to lose"
+    assert f"results: {page}\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
