@@ -177,7 +177,7 @@ def read_material(
             is not among ``inputs`` is empty, too: why it is not there is known to the caller.
     """
     faults = faults or Faults(strict=True)
-    manifests = _manifests(inputs, faults)
+    manifests = read_manifests(inputs, faults)
     found: dict[str, Any] = {
         "identity": identity,
         "manifests": manifests,
@@ -221,7 +221,8 @@ def _nothing(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _manifests(inputs: Mapping[str, Path], faults: Faults) -> dict[str, Manifest]:
+def read_manifests(inputs: Mapping[str, Path], faults: Faults) -> dict[str, Manifest]:
+    """The manifest of each artifact that has one that can be read."""
     found = {}
     for stage, folder in inputs.items():
         with faults.reading(stage):
