@@ -226,13 +226,13 @@ def _counted(
 ) -> str:
     home = [answer for answer in answers if answer.example.family == headline]
     changed = sum(answer.example.changed for answer in home)
-    shown = f"{len(answers)} answers are shown, {len(home)} of them to {headline} prompts"
+    shown = f"{len(answers)} answers are on this page, {len(home)} of them to {headline} prompts"
     there = counts.get(headline)
     if there is None:
         return f"{shown}; {changed} of those differ from the target's own."
     return (
         f"{shown}. In all there are {there.answers} to {headline} prompts, of which"
-        f" {there.changed} differ from the target's own ({changed} of these are shown),"
+        f" {there.changed} differ from the target's own ({changed} of these are here),"
         f" {there.turned_wrong} turned wrong and {there.turned_right} turned right."
     )
 

@@ -101,8 +101,8 @@ def test_the_page_says_how_many_answers_there_are_and_how_many_are_shown() -> No
     view = token_view([PLAIN, SAME, WRONG, RIGHT], {"word": AnswerCounts(200, 90, 5, 1)}, "word")
     assert view is not None
     assert view.counted == (
-        "4 answers are shown, 3 of them to word prompts. In all there are 200 to word prompts, of"
-        " which 90 differ from the target's own (2 of these are shown), 5 turned wrong and 1"
+        "4 answers are on this page, 3 of them to word prompts. In all there are 200 to word prompts, of"
+        " which 90 differ from the target's own (2 of these are here), 5 turned wrong and 1"
         " turned right."
     )
     assert [(one.value, one.count) for one in view.outcomes] == [
