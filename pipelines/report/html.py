@@ -88,7 +88,8 @@ def _token_view(material: Material) -> Markup | None:
         if not material.results:
             raise AbsentError
         return None
-    view = token_view(material.examples, material.answers, material.identity.headline)
+    identity = material.identity
+    view = token_view(material.examples, material.answers, identity.headline, identity.temperature)
     return render_fragment("token_view.html.j2", token_view=view)
 
 
