@@ -33,7 +33,7 @@ from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
 from pipelines.report.scripts import CHARTS, LINEAGE, page_scripts
 from pipelines.report.token_view import SCRIPT, token_view
-from pipelines.report.wording import points
+from pipelines.report.wording import footer, points
 
 Section = Callable[[], Markup | None]
 """Renders a section; None where the run has none of its kind. Raises ``AbsentError``: it has one,
@@ -79,6 +79,7 @@ def render_html(
         ),
         identity=material.identity,
         missing=faults.lines,
+        footer=footer(material.identity),
         parts=[part for part in parts if part is not None],
     )
 

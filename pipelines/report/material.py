@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.cycle_time import CycleSeconds, cycle_seconds
-from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
+from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative, needing_judge
 from evals.example_choice import AnswerCounts, count_answers
 from evals.examples import Example, read_examples
 from evals.generations import (
@@ -67,6 +67,11 @@ class Identity:
     def name_of(self, decoder: str) -> str:
         """A decoder in a reader's words."""
         return DECODER_NAMES.get(decoder) or describe_decoder(decoder, self.rules)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a decoder needs the judge; also where no decoder is known."""
+        return not self.decoders or bool(needing_judge(self.decoders, self.rules))
 
     @property
     def proposals(self) -> str:
