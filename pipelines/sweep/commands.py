@@ -44,7 +44,10 @@ def _overrides(folder: Path) -> list[str] | None:
         found = OmegaConf.to_container(OmegaConf.load(folder / OVERRIDES))
     except (OSError, ValueError, YAMLError):
         return None
-    return [str(one) for one in found] if isinstance(found, list) else None
+    if not isinstance(found, list):
+        return None
+    # Hydra puts a multirun's own values first; one reads the experiment first.
+    return sorted(map(str, found), key=lambda override: not override.startswith("+exp="))
 
 
 def _by_field(overrides: Sequence[str]) -> dict[str, str]:

@@ -24,18 +24,20 @@ def front_cards(sweep: Sweep, view: str) -> list[Card]:
     ranking = rank(sweep, view)
     rows = [row for row in sweep.done if view in row.views]
     kept = [(row, row.views[view].kept) for row in rows]
-    fast = [(row, row.speedup) for row in rows]
+    fast = [(row, row.views[view].speedup) for row in rows]
+    alone = " and ".join(dict.fromkeys(percent(row.views[view].target) for row in rows))
+    key = [*used_key(rows, view), ("level", f"target alone {alone}")]
     found = []
     if any(value is not None for _, value in kept):
         about = f"Each job by its number, with 95 % intervals. {_ABOUT}"
         dots = _dots(sweep, view, kept, on_front=ranking.fronts[TOKENS])
         drawn = _draw(view, "draft tokens kept in a cycle", dots)
-        found.append(Card("Quality against tokens kept", about, drawn, used_key(rows, view)))
+        found.append(Card("Quality against tokens kept", about, drawn, key))
     if len({value for _, value in fast if value is not None}) > 1:
         about = f"{_speed_note(sweep, rows)} {_ABOUT}"
         dots = _dots(sweep, view, fast, on_front=ranking.fronts[SPEED])
         drawn = _draw(view, "times the target's speed", dots)
-        found.append(Card("Quality against speed", about, drawn, used_key(rows, view)))
+        found.append(Card("Quality against speed", about, drawn, key))
     return found
 
 
@@ -77,7 +79,7 @@ def _draw(view: str, gain: str, dots: Sequence[Mapping[str, Any]]) -> Chart:
     targets = sorted({round(dot["target"], 6) for dot in dots})
     low = max(0.0, min([dot["low"] for dot in dots] + targets) - 0.03)
     x, y = Axis(gain, least, most), Axis("right answers", low, 1.0, "percent")
-    drawn = alt.layer(*_levels(targets, y), *_spots(x, y))
+    drawn = alt.layer(_levels(targets, y), *_spots(x, y))
     title = f"Right answers to {view} against {gain}, job by job"
     return Chart.of(title, drawn.properties(height=HEIGHT + 70), dots, columns)
 
@@ -117,14 +119,11 @@ def _spots(x: Axis, y: Axis) -> list[alt.Chart]:
     return [bars, front, spots.add_params(pointed_at()), numbers]
 
 
-def _levels(targets: Sequence[float], y: Axis) -> list[alt.Chart]:
-    rows = [{"level": level, "label": f"target alone {percent(level)}"} for level in targets]
-    base = alt.Chart(few(*rows)).encode(y=y.y("level"))
-    line = base.mark_rule(color=colour("soft"), strokeDash=[5, 4], strokeWidth=1)
-    name = base.mark_text(x="width", dy=10, align="right", color=colour("soft")).encode(
-        text="label:N"
-    )
-    return [line, name]
+def _levels(targets: Sequence[float], y: Axis) -> alt.Chart:
+    """What the target alone gets right, which is named in the card's key."""
+    rows = [{"level": level} for level in targets]
+    mark = alt.Chart(few(*rows)).mark_rule(color=colour("soft"), strokeDash=[5, 4], strokeWidth=1)
+    return mark.encode(y=y.y("level"))
 
 
 def used_key(rows: Sequence[Row], view: str) -> list[tuple[str, str]]:

@@ -44,7 +44,7 @@ COLUMNS = (
     Column("threshold", lambda row, one: row.threshold, lambda x: f"{x:.3g}"),
     Column("mistakes rejected", lambda row, one: row.recall, percent),
     Column("standard rule keeps", lambda row, one: one.exact, lambda x: f"{x:.2f}"),
-    Column("speed-up", lambda row, one: row.speedup, lambda x: f"{x:.2f}×"),
+    Column("speed-up", lambda row, one: one.speedup, lambda x: f"{x:.2f}×"),
     Column("draft alone", lambda row, one: one.draft, percent),
 )
 

@@ -34,7 +34,7 @@ _OUTCOMES: dict[str, tuple[Outcome, Callable[[float], str]]] = {
     "AUROC": (lambda row, one: row.auroc, lambda x: f"{x:.3f}"),
     "threshold": (lambda row, one: row.threshold, lambda x: f"{x:.3g}"),
     "kept a cycle": (lambda row, one: one.kept, lambda x: f"{x:.1f}"),
-    "speed-up": (lambda row, one: row.speedup, lambda x: f"{x:.2f}×"),
+    "speed-up": (lambda row, one: one.speedup, lambda x: f"{x:.2f}×"),
     "right": (lambda row, one: one.right, percent),
     "change": (lambda row, one: one.change, points),
 }

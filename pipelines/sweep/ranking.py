@@ -44,7 +44,7 @@ def rank(sweep: Sweep, view: str) -> Ranking:
     holding = [row for row in known if not loses(row.views[view])]
     fronts = {
         TOKENS: _front(rows, view, [row.views[view].kept for row in rows]),
-        SPEED: _front(rows, view, [row.speedup for row in rows]),
+        SPEED: _front(rows, view, [row.views[view].speedup for row in rows]),
     }
     if holding:
         return Ranking(max(holding, key=lambda row: _by_tokens(row.views[view])), None, fronts)
@@ -88,16 +88,31 @@ def verdict(sweep: Sweep, view: str) -> str:
     subject = f"{name[0].upper()}{name[1:]}"
     kept = "no tokens" if one.kept is None else f"{one.kept:.1f} draft tokens"
     standard = "" if one.exact is None else f" where the standard rule keeps {one.exact:.1f}"
-    change = f"{points(one.change or 0.0)} ± {(one.change_stderr or 0.0) * 100:.1f} points"
-    right = f"{percent(one.right)} right ({change} against the target alone)"
+    right = f"{percent(one.right)} right ({_against_target(one)})"
     if ranking.best is not None:
         return (
             f"{subject} keeps the most without a measurable loss: {kept} a cycle{standard},"
-            f" with {right}."
+            f" with {right}.{_next_best(sweep, view)}"
         )
     return (
         f"Every job loses right answers; {name} loses least: {right}, at {kept} a cycle{standard}."
     )
+
+
+def _against_target(one: FamilyNumbers) -> str:
+    if not one.change and not one.change_stderr:
+        return "no answer turned against the target alone"
+    change = f"{points(one.change or 0.0)} ± {(one.change_stderr or 0.0) * 100:.1f} points"
+    return f"{change} against the target alone"
+
+
+def _next_best(sweep: Sweep, view: str) -> str:
+    """The next job without a measurable loss, so that nobody takes a narrow win for a wide one."""
+    behind = in_order(sweep, view)[1:2]
+    if not behind or view not in behind[0].views or loses(behind[0].views[view]):
+        return ""
+    kept = behind[0].views[view].kept
+    return "" if kept is None else f" Next is {describe(sweep, behind[0])} with {kept:.1f}."
 
 
 def describe(sweep: Sweep, row: Row) -> str:
@@ -105,7 +120,7 @@ def describe(sweep: Sweep, row: Row) -> str:
     told = ", ".join(
         f"{label} {show_value(value)}" for label, value in zip(sweep.axes, row.values, strict=True)
     )
-    return told or f"job {row.job}"
+    return told or f"number {row.number}"
 
 
 def _by_tokens(one: FamilyNumbers) -> tuple[float, float]:

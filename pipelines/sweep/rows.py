@@ -22,6 +22,8 @@ class FamilyNumbers:
         change: ``right - target``, paired over the prompts; its standard error beside it.
         draft: The draft's alone.
         shifted: Whether decoding warned of these prompts; None where nobody looked.
+        speedup: Of ``decoder`` over the target alone on these prompts; None where it was not
+            measured on them.
     """
 
     prompts: int
@@ -35,6 +37,7 @@ class FamilyNumbers:
     change_stderr: float | None
     draft: float | None
     shifted: bool | None
+    speedup: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,6 @@ class Row:
         views: By family, those that the sweep shows, and where it is about several decoders by
             family and decoder.
         recall: Share of held-out mistakes that the judge rejects at its threshold.
-        speedup: Of the decoder in question over the target alone.
         safety: By category, what the judge says of flagged texts; None where nobody asked.
     """
 
@@ -64,7 +66,6 @@ class Row:
     threshold: float | None = None
     recall: float | None = None
     tuples: int | None = None
-    speedup: float | None = None
     stand_in: bool = False
     safety: Mapping[str, Any] | None = None
 
@@ -118,9 +119,18 @@ def make_sweep(jobs: Sequence[Job]) -> Sweep:
         question=str(first.get("sweep.question") or ""),
         beside=first.get("sweep.beside"),
         axes=axes,
-        rows=[_row(number, job, axes) for number, job in enumerate(jobs, start=1)],
+        rows=[_row_or_failure(number, job, axes) for number, job in enumerate(jobs, start=1)],
         jobs=list(jobs),
     )
+
+
+def _row_or_failure(number: int, job: Job, axes: Mapping[str, str]) -> Row:
+    try:
+        return _row(number, job, axes)
+    except (KeyError, TypeError, AttributeError) as error:
+        values = tuple(job.value(field) for field in axes.values())
+        lacks = f"its summary.json is of another version ({error} is missing or odd)"
+        return Row(number, job.name, values, lacks, {})
 
 
 def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
@@ -137,7 +147,6 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
         if decoder in summary["families"].get(family, {})
     }
     judge = summary.get("judge") or {}
-    decoder = next((view.decoder for view in views.values()), "target")
     court = summary.get("court") or {}
     tuples = (court.get("dataset") or court.get("annotate") or {}).get("tuples")
     return Row(
@@ -153,7 +162,6 @@ def _row(number: int, job: Job, axes: Mapping[str, str]) -> Row:
         threshold=judge.get("threshold"),
         recall=judge.get("recall"),
         tuples=None if tuples is None else int(tuples),
-        speedup=summary["decode"].get(decoder, {}).get("speedup"),
         stand_in=bool(summary.get("stand_in")) or bool(summary["speed"]["stand_in"]),
         safety=(summary.get("safety") or {}).get("categories"),
     )
@@ -183,7 +191,16 @@ def _numbers(summary: Mapping[str, Any], family: str, decoder: str) -> FamilyNum
         change_stderr=None if change is None else change["stderr"],
         draft=rows["draft"]["right"] if "draft" in rows else None,
         shifted=None if shift is None else bool(shift["shifted"]),
+        speedup=_speedup(summary, family, decoder),
     )
+
+
+def _speedup(summary: Mapping[str, Any], family: str, decoder: str) -> float | None:
+    """Of the headline family it may be a stand-in's; others have one where it is the pair's own."""
+    at_home = family == summary["verdict"]["family"]
+    measured = summary["decode"] if at_home else summary["families"][family]
+    value = measured.get(decoder, {}).get("speedup")
+    return None if value is None else float(value)
 
 
 def show_value(value: object) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from pipelines.report import wording
 from pipelines.report.safety import label_of
 from pipelines.sweep.paper_table import paper_rows
-from pipelines.sweep.ranking import in_order, rank, verdict
+from pipelines.sweep.ranking import describe, in_order, rank, verdict
 from pipelines.sweep.rows import FamilyNumbers, Row, Sweep, show_value
 from pipelines.sweep.safety import SafetyTable, safety_tables
 
@@ -46,7 +46,7 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
         console.print(_paper(sweep))
     for row in sweep.rows:
         if row.failed is not None:
-            console.print(Text(f"job {row.job}: {row.failed}", style="yellow"))
+            console.print(Text(f"job {describe(sweep, row)}: {row.failed}", style="yellow"))
 
 
 def _fitting(sweep: Sweep, view: str, console: Console) -> Table:
@@ -72,7 +72,7 @@ def _change(row: Row, one: FamilyNumbers) -> str:
 _COLUMNS: dict[str, Cell] = {
     "AUROC": lambda row, one: _number(row.auroc, ".3f"),
     "mistakes\nrejected": lambda row, one: _number(row.recall, ".1%"),
-    "speed-up": lambda row, one: "-" if row.speedup is None else f"{row.speedup:.2f}x",
+    "speed-up": lambda row, one: "-" if one.speedup is None else f"{one.speedup:.2f}x",
     "exact": lambda row, one: _number(one.exact, ".2f"),
     "kept": lambda row, one: _number(one.kept, ".2f"),
     "right": lambda row, one: f"{one.right:.1%}{' !' if one.shifted else ''}",

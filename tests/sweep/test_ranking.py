@@ -34,7 +34,7 @@ def test_the_verdict_names_it_with_its_numbers(sweep: Sweep) -> None:
     assert verdict(sweep, "word") == (
         "Judge.layer 2 keeps the most without a measurable loss: 12.0 draft tokens a cycle where"
         " the standard rule keeps 4.0, with 96.0 % right (−2.0 ± 1.4 points against the target"
-        " alone)."
+        " alone). Next is judge.layer 0 with 9.0."
     )
 
 

@@ -201,3 +201,40 @@ def test_a_damaged_job_is_named(layers: Path) -> None:
     (layers / "1" / "summary.json").write_text("{")
     with pytest.raises(UserError, match=r"1: is no job's folder"):
         read_jobs(layers)
+
+
+def test_a_views_speed_up_is_its_own_decoders_on_its_own_prompts(multirun: Multirun) -> None:
+    summary = summary_of()
+    summary["decode"]["judge"] = {**summary["decode"]["judge"], "speedup": 1.5}
+    summary["decode"]["exact"] = {**summary["decode"]["exact"], "speedup": 0.7}
+    del summary["families"]["code"]["judge"]["speedup"]  # Of a stand-in: word's alone is known.
+    settings = {
+        "judge.layer": 1,
+        "sweep.families": ["word", "code"],
+        "sweep.decoders": ["judge", "exact"],
+    }
+    sweep = sweep_of(multirun([(settings, summary)]))
+    speed = {name: view.speedup for name, view in sweep.rows[0].views.items()}
+    assert speed == {
+        "word, judge": 1.5,
+        "code, judge": None,
+        "word, exact": 0.7,
+        "code, exact": 2.0,
+    }
+
+
+def test_jobs_that_decode_nothing_have_a_table_and_links_all_the_same(multirun: Multirun) -> None:
+    nothing = {"exp": "some_sweep", "pair": "micro", "stages": {}, "run": {"seconds": 1.0}}
+    folder = multirun([({"judge.layer": n}, nothing) for n in (1, 2)])
+    page = render_html(sweep_of(folder))
+    assert page.count("it decodes nothing, its report has its numbers") == 2
+    assert 'href="1/report.html"' in page
+
+
+def test_a_summary_of_another_version_costs_its_own_job_alone(multirun: Multirun) -> None:
+    odd = summary_of()
+    del odd["verdict"]
+    folder = multirun([({"judge.layer": n}, s) for n, s in enumerate([summary_of(), odd])])
+    sweep = sweep_of(folder)
+    assert len(sweep.done) == 1
+    assert "another version ('verdict' is missing" in (sweep.rows[1].failed or "")
