@@ -23,6 +23,8 @@ from pipelines.stand_in import describe_stand_in
 SUMMARY = "summary.json"
 SUMMARY_SCHEMA = 1
 REPORT = "report.html"
+PARTIAL_REPORT = "report-partial.html"
+"""Of a run that is looked at again when something of it is gone."""
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 TERMINAL = "terminal.txt"

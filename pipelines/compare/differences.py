@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judge_lightning.runs.artifacts import find_store
 from pipelines.compare.runs import ComparedRun
 from pipelines.manifest import Manifest, ManifestError
 from pipelines.sweep.jobs import differing_fields, flatten, told_by_name
@@ -84,10 +85,9 @@ def read_manifests(run: ComparedRun, store: Path | None) -> dict[str, Manifest]:
 
 
 def artifacts_of(run: ComparedRun) -> Path:
-    """The store that a run used: as configured, else beside its ``outputs``."""
-    configured = Path(str(run.settings.get("artifacts_dir") or "artifacts"))
-    beside = [parent / configured for parent in run.folder.parents[1:4]]
-    return next((path for path in [configured, *beside] if path.is_dir()), configured)
+    """The store that a run used; the configured path where none is found."""
+    named = str(run.settings.get("artifacts_dir") or "artifacts")
+    return find_store(named, run.folder.resolve(), run.keys.items()) or Path(named)
 
 
 def compare_stages(

@@ -2,7 +2,7 @@
 
 RUN is a run's folder, ``outputs/EXPERIMENT/TIME`` or ``outputs/latest``. Its ``report.html`` is
 replaced and its table printed. What is missing or damaged is named at the page's top and below the
-table.
+table; the page is then ``report-partial.html``, and a ``report.html`` that is there stays as it is.
 
 Exit status: 0 done, 2 the folder is none of a run, or cannot be written.
 """
@@ -17,7 +17,7 @@ from typing import NoReturn
 from judge_lightning.errors import UserError
 from pipelines.durable import write_text
 from pipelines.report.again import render_again
-from pipelines.run_folder import REPORT
+from pipelines.run_folder import PARTIAL_REPORT, REPORT
 from pipelines.terminal import print_results
 
 
@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"results: {page}")
+    why = "" if page.name == REPORT else f" (something is missing: {REPORT} stays as it was)"
+    print(f"results: {page}{why}")
     return 0
 
 
@@ -49,17 +50,20 @@ def _render(run: Path, artifacts_dir: Path | None) -> Path:
             "--artifacts-dir", f"{artifacts_dir} is no folder", "name an existing store"
         )
     again = render_again(run, artifacts_dir)
+    page = run / REPORT
+    if again.missing and page.exists():
+        page = run / PARTIAL_REPORT
     try:
-        write_text(run / REPORT, again.page)
+        write_text(page, again.page)
     except OSError as error:
         raise UserError(
-            "RUN", f"cannot write {run / REPORT} ({error.strerror})", "make it writable"
+            "RUN", f"cannot write {page} ({error.strerror})", "make it writable"
         ) from error
     if again.table:
         print_results(f"\n{again.table.strip()}\n")
     for line in again.missing:
         print(f"missing: {line}")
-    return run / REPORT
+    return page
 
 
 if __name__ == "__main__":

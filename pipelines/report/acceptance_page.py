@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +54,21 @@ def summarise_run(run: AcceptanceRun, material: AcceptanceMaterial) -> dict[str,
     }
 
 
-def render_acceptance_page(run: AcceptanceRun, material: AcceptanceMaterial) -> str:
-    """The page; everything that a model or a person wrote is escaped."""
+def render_acceptance_page(
+    run: AcceptanceRun, material: AcceptanceMaterial, missing: Sequence[str] = ()
+) -> str:
+    """The page; everything that a model or a person wrote is escaped.
+
+    Args:
+        missing: What could not be read, a line each.
+    """
     main = material.texts[material.main]
     return render_page(
         "acceptance.html.j2",
         scripts=page_scripts(CHARTS, LINEAGE),
         css=styles("report.css", "token_view.css", "acceptance.css"),
         run=run,
+        missing=missing,
         draft_length=material.identity.draft_length,
         prompts=main.prompts,
         sentence=sentence(material),

@@ -6,6 +6,7 @@ What is missing, of an older version or damaged costs its own part of the page, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from pipelines.composition import typed_config
 from pipelines.durable import read_json
 from pipelines.manifest import Manifest, ManifestError, damage, read_lineage
 from pipelines.report.faults import Faults
-from pipelines.report.html import render_html
-from pipelines.report.material import Identity, read_material
+from pipelines.report.material import Identity
 from pipelines.report.rendering import (
     read_report,
     render_acceptance_report,
@@ -61,26 +61,35 @@ def render_again(folder: Path, artifacts_dir: Path | None = None) -> Again:
     inputs = _inputs(store, keys, summary, faults)
     settings = _settings(inputs, config, faults)
     made_from = {stage: path for stage, path in inputs.items() if stage != REPORT_STAGE}
-    page, table = _render(settings, made_from, summary, config, faults)
-    run = ThisRun.of(summary, _text(folder / CONFIG), command_of(folder))
-    return Again(put_into(page, run), table, faults.lines)
+    unknown = _identity(summary, config)
+    texts = None
+    if settings and "acceptance" in made_from and not _decodes(keys, inputs):
+        known, path = settings, made_from.copy()
+        texts = faults.shown("Texts", lambda: render_acceptance_report(known, path, faults))
+        del made_from["acceptance"]
+    if texts is not None:
+        page, table = texts.page, texts.table
+    else:
+        page, table = _render(settings or {}, made_from, unknown, faults)
+    with faults.reading("What is said of this run alone"):
+        run = ThisRun.of(summary, _text(folder / CONFIG), command_of(folder))
+        page = put_into(page, run)
+    return Again(page, table, faults.lines)
+
+
+def _decodes(keys: Mapping[str, str], inputs: Mapping[str, Path]) -> bool:
+    """Whether decoding is a stage of the run, or one that its report was made from."""
+    stages = {*keys, *inputs}
+    if REPORT_STAGE in inputs:
+        with suppress(ManifestError):  # Already named.
+            stages |= Manifest.read(inputs[REPORT_STAGE]).inputs.keys()
+    return "decode" in stages
 
 
 def _render(
-    settings: Mapping[str, Any] | None,
-    inputs: Mapping[str, Path],
-    summary: Mapping[str, Any],
-    config: Mapping[str, Any],
-    faults: Faults,
+    settings: Mapping[str, Any], inputs: Mapping[str, Path], unknown: Identity, faults: Faults
 ) -> tuple[str, str]:
-    if settings is not None and "acceptance" in settings and "decode" not in inputs:
-        report = faults.shown("Texts", lambda: render_acceptance_report(settings, inputs))
-        if report is not None:
-            return report.page, report.table
-    if settings is None or "decode" not in inputs:
-        material = read_material(_identity(summary, config), inputs, faults=faults)
-        return render_html(material, faults=faults), ""
-    whole = read_report(settings, inputs, faults)
+    whole = read_report(settings, inputs, faults, unknown)
     page = render_page(whole, faults)
     table = faults.shown("the terminal's table", lambda: render_table(whole)) or ""
     return page, table

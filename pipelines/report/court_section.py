@@ -25,7 +25,6 @@ def court_section(court: Court) -> Markup:
     return render_fragment(
         "court_section.html.j2",
         court=labelled,
-        prompts=court.of("prompts"),
         authors=answered,
         notes=_notes(court),
         cards=[*_answers_card(answered), *_place_card(labelled)],

@@ -83,10 +83,12 @@ def decoders_section(material: Material) -> Markup:
     )
 
 
-def cycles_section(material: Material) -> Markup:
-    """How many tokens the cycles kept."""
+def cycles_section(material: Material) -> Markup | None:
+    """How many tokens the cycles kept; None for decoders that have no cycles."""
     if not material.histograms:
-        raise AbsentError
+        if not material.headline:
+            raise AbsentError
+        return None
     return render_fragment(
         "cycles_section.html.j2",
         proposals=material.identity.proposals,

@@ -31,7 +31,7 @@ class Faults:
     @property
     def lines(self) -> list[str]:
         """One line for each fault, and one that names the sections that are not shown for it."""
-        hidden = [f"Not shown: {', '.join(self._hidden)}."] if self._hidden else []
+        hidden = [f"Not shown: {'; '.join(self._hidden)}."] if self._hidden else []
         return [*dict.fromkeys(self._lines), *hidden]
 
     def add(self, what: str, reason: str) -> None:

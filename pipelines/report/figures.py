@@ -86,7 +86,7 @@ def _answers(material: Material, decoded: Path) -> Table:
             [
                 *(example.prompt_id, example.family, example.reason, example.prompt),
                 *(example.reference, example.text),
-                *(example.right, answer_document(example)),
+                *(example.right, answer_document(example, material.identity.temperature)),
                 *(len(example.tokens) / max(example.cycles, 1), example.cycles),
                 *(example.exact_cycles, _judged_alone(example)),
                 *(example.target_text, example.target_right),

@@ -33,7 +33,7 @@ from pipelines.report.rules import rules_section
 from pipelines.report.safety import SafetyMaterial, safety_section
 from pipelines.report.scripts import CHARTS, LINEAGE, page_scripts
 from pipelines.report.token_view import SCRIPT, token_view
-from pipelines.report.wording import points
+from pipelines.report.wording import footer, points
 
 Section = Callable[[], Markup | None]
 """Renders a section; None where the run has none of its kind. Raises ``AbsentError``: it has one,
@@ -79,6 +79,7 @@ def render_html(
         ),
         identity=material.identity,
         missing=faults.lines,
+        footer=footer(material.identity),
         parts=[part for part in parts if part is not None],
     )
 
@@ -88,7 +89,8 @@ def _token_view(material: Material) -> Markup | None:
         if not material.results:
             raise AbsentError
         return None
-    view = token_view(material.examples, material.answers, material.identity.headline)
+    identity = material.identity
+    view = token_view(material.examples, material.answers, identity.headline, identity.temperature)
     return render_fragment("token_view.html.j2", token_view=view)
 
 

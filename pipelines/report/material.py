@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.cycle_time import CycleSeconds, cycle_seconds
-from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative
+from evals.decoders import NO_RULES, Rules, describe_decoder, is_speculative, needing_judge
 from evals.example_choice import AnswerCounts, count_answers
 from evals.examples import Example, read_examples
 from evals.generations import (
@@ -67,6 +67,11 @@ class Identity:
     def name_of(self, decoder: str) -> str:
         """A decoder in a reader's words."""
         return DECODER_NAMES.get(decoder) or describe_decoder(decoder, self.rules)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a decoder needs the judge; also where no decoder is known."""
+        return not self.decoders or bool(needing_judge(self.decoders, self.rules))
 
     @property
     def proposals(self) -> str:
@@ -173,28 +178,37 @@ def read_material(
     """Reads the artifacts of ``inputs`` (stage to folder); ``gate`` has the gate's settings.
 
     Args:
-        faults: Notes what cannot be read, which is then empty; without it, that is raised.
+        faults: Notes what cannot be read, which is then empty; without it, that is raised. What
+            is not among ``inputs`` is empty, too: why it is not there is known to the caller.
     """
     faults = faults or Faults(strict=True)
-    manifests = _manifests(inputs, faults)
+    manifests = read_manifests(inputs, faults)
     found: dict[str, Any] = {
         "identity": identity,
         "manifests": manifests,
         "lineage": read_lineage(manifests, inputs),
         "court": read_court(inputs, faults),
     }
-    readers: dict[str, Callable[[], dict[str, Any]]] = {
-        "decode": lambda: _read_decoded(identity, inputs),
-        "speed": lambda: _read_speed(identity, inputs, found),
-        "train": lambda: {"layers": read_json(inputs["train"] / "layers.json")},
-        "calibrate": lambda: _read_calibrated(inputs),
-        "evaluate": lambda: _read_evaluated(inputs),
-        "examples": lambda: {"examples": read_examples(inputs["evaluate"] / "examples.jsonl")},
-        "shift": lambda: {"shift": read_shift(inputs["decode"])},
+    decoded = identity.decoders and "decode" in inputs
+    readers: dict[str, tuple[Any, Callable[[], dict[str, Any]]]] = {
+        "decode": (decoded, lambda: _read_decoded(identity, inputs)),
+        "speed": (identity.speed_pair and "speed" in inputs, lambda: _read_speed(identity, inputs)),
+        "train": (
+            "train" in inputs,
+            lambda: {"layers": read_json(inputs["train"] / "layers.json")},
+        ),
+        "calibrate": ({"calibrate", "certify"} & inputs.keys(), lambda: _read_calibrated(inputs)),
+        "evaluate": ("evaluate" in inputs, lambda: _read_evaluated(inputs)),
+        "examples": (
+            "evaluate" in inputs,
+            lambda: {"examples": read_examples(inputs["evaluate"] / "examples.jsonl")},
+        ),
+        "shift": (decoded, lambda: {"shift": read_shift(inputs["decode"])}),
     }
-    for what, read in readers.items():
+    for what, (there, read) in readers.items():
         with faults.reading(what):
-            found |= read()
+            if there:
+                found |= read()
     if gate is not None and "paired" in found:
         found["gate"] = apply_gate(gate, found["paired"], greedy=identity.temperature == 0)
     return Material(**{**_nothing(identity), **found})
@@ -212,7 +226,8 @@ def _nothing(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _manifests(inputs: Mapping[str, Path], faults: Faults) -> dict[str, Manifest]:
+def read_manifests(inputs: Mapping[str, Path], faults: Faults) -> dict[str, Manifest]:
+    """The manifest of each artifact that has one that can be read."""
     found = {}
     for stage, folder in inputs.items():
         with faults.reading(stage):
@@ -275,12 +290,9 @@ def _read_evaluated(inputs: Mapping[str, Path]) -> dict[str, Any]:
     return {"results": read_json(inputs["evaluate"] / "results.json"), "paired": paired}
 
 
-def _read_speed(
-    identity: Identity, inputs: Mapping[str, Path], found: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Nothing where the pair's own speed, which decoding has told, is the run's."""
-    if identity.speed_pair is None or ("speed" not in inputs and "headline" in found):
-        return {}
+def _read_speed(identity: Identity, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """Of a stand-in; without one the pair's own speed, which decoding has told, is the run's."""
+    assert identity.speed_pair is not None, "there is no stand-in"
     folder = inputs["speed"]
     generations = {name: list(read_generations(folder, name)) for name in identity.decoders}
     timings = list(read_timings(folder))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_lightning.decoding.draft_length import AUTO
-from pipelines.manifest import Manifest, read_lineage
+from pipelines.manifest import read_lineage
 from pipelines.report.acceptance import (
     AcceptanceIdentity,
     AcceptanceMaterial,
@@ -27,7 +27,7 @@ from pipelines.report.acceptance_page import (
 )
 from pipelines.report.faults import Faults
 from pipelines.report.html import render_html
-from pipelines.report.material import Identity, Material, read_material
+from pipelines.report.material import Identity, Material, read_manifests, read_material
 from pipelines.report.mt_bench import (
     MTBenchMaterial,
     read_mt_bench,
@@ -61,8 +61,18 @@ class ReportMaterial:
     mt_bench: MTBenchMaterial | None
 
 
-def read_report(settings: Settings, inputs: Inputs, faults: Faults) -> ReportMaterial:
-    """Reads everything that a run which decodes has to tell."""
+class UnknownSettingsError(Exception):
+    """An artifact is there, and what the report would have to know of it is not."""
+
+
+def read_report(
+    settings: Settings, inputs: Inputs, faults: Faults, unknown: Identity | None = None
+) -> ReportMaterial:
+    """Reads everything that a run which decodes has to tell.
+
+    Args:
+        unknown: What the run is taken for where ``settings`` do not say what it was.
+    """
     parts: dict[str, Any] = {"acceptance": None, "safety": None, "mt_bench": None}
     with faults.reading("acceptance"):
         if "acceptance" in inputs:
@@ -72,8 +82,13 @@ def read_report(settings: Settings, inputs: Inputs, faults: Faults) -> ReportMat
             parts["safety"] = read_safety(inputs["safety"])
     with faults.reading("mt_bench"):
         if "mt_bench" in inputs:
-            parts["mt_bench"] = read_mt_bench(inputs["mt_bench"], **settings["mt_bench"])
-    run = read_material(identity_of(settings), inputs, settings.get("gate"), faults)
+            parts["mt_bench"] = read_mt_bench(inputs["mt_bench"], **_section(settings, "mt_bench"))
+    identity = unknown
+    if settings or unknown is None:
+        with faults.reading("the report's settings"):
+            identity = identity_of(settings)
+    assert identity is not None, "without one to fall back on, that was raised"
+    run = read_material(identity, inputs, settings.get("gate"), faults)
     return ReportMaterial(run, **parts)
 
 
@@ -86,7 +101,7 @@ def render_page(material: ReportMaterial, faults: Faults) -> str:
 
 def render_table(material: ReportMaterial) -> str:
     """``terminal.txt``."""
-    text = render_terminal(material.run)
+    text = render_terminal(material.run) if material.run.headline else ""
     if material.mt_bench is not None:
         text += render_mt_bench_terminal(material.mt_bench)
     if material.acceptance is not None:
@@ -122,9 +137,16 @@ class AcceptanceReport:
     summary: dict[str, Any]
 
 
-def render_acceptance_report(settings: Settings, inputs: Inputs) -> AcceptanceReport:
-    """Reads and renders it."""
-    manifests = {stage: Manifest.read(folder) for stage, folder in inputs.items()}
+def render_acceptance_report(
+    settings: Settings, inputs: Inputs, faults: Faults | None = None
+) -> AcceptanceReport:
+    """Reads and renders it.
+
+    Args:
+        faults: What is already known to be missing; without it, whatever is missing is raised.
+    """
+    faults = faults or Faults(strict=True)
+    manifests = read_manifests(inputs, faults)
     run = AcceptanceRun(
         settings["exp"],
         settings["pair"],
@@ -134,7 +156,7 @@ def render_acceptance_report(settings: Settings, inputs: Inputs) -> AcceptanceRe
     )
     texts = _read_texts(settings, inputs)
     return AcceptanceReport(
-        render_acceptance_page(run, texts),
+        render_acceptance_page(run, texts, faults.lines),
         render_acceptance_terminal(texts),
         summarise_run(run, texts),
     )
@@ -155,6 +177,13 @@ def identity_of(settings: Settings) -> Identity:
 
 
 def _read_texts(settings: Settings, inputs: Inputs) -> AcceptanceMaterial:
-    texts = settings["acceptance"]
+    texts = _section(settings, "acceptance")
     identity = AcceptanceIdentity(**{**texts, "texts": dict(texts["texts"])})
     return read_acceptance(identity, inputs["acceptance"])
+
+
+def _section(settings: Settings, name: str) -> Mapping[str, Any]:
+    if name not in settings:
+        raise UnknownSettingsError("the report's settings, which say what was measured, are gone")
+    section: Mapping[str, Any] = settings[name]
+    return section

@@ -31,7 +31,8 @@ def render_terminal(material: Material) -> str:
     if quality.paired_rows(material):
         console.print(quality.paired_table(material))
     lines = quality.gate_lines(material)
-    lines += [promise.promise(material), promise.beside_plain(material)]
+    if material.identity.judged:
+        lines += [promise.promise(material), promise.beside_plain(material)]
     lines += [f"warning: {line}" for line in promise.shift_warnings(material)]
     for line in filter(None, lines):
         console.print(line, markup=False, highlight=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class ThisRun:
     command: str
     stages: Mapping[str, Mapping[str, Any]]
     seconds: float | None = None
-    peak_memory: int | None = None
+    peak_memory: float | None = None
     config: str = field(default="", repr=False)
 
     @classmethod
@@ -54,8 +55,8 @@ class ThisRun:
                 for stage, outcome in (stages if isinstance(stages, Mapping) else {}).items()
                 if isinstance(outcome, Mapping)
             },
-            seconds=numbers.get("seconds"),
-            peak_memory=numbers.get("peak_memory"),
+            seconds=_number(numbers.get("seconds")),
+            peak_memory=_number(numbers.get("peak_memory")),
             config=config,
         )
 
@@ -63,6 +64,12 @@ class ThisRun:
     def cached(self) -> int:
         """Stages whose artifacts were there before the run."""
         return sum(bool(outcome.get("cached")) for outcome in self.stages.values())
+
+
+def _number(value: Any) -> float | None:
+    """A finite number as it is; None for anything else."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return value if known else None
 
 
 def command_of(folder: Path) -> str:

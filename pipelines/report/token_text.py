@@ -58,9 +58,7 @@ def token_markup(text: str) -> tuple[str, Markup]:
     found = _SPACES.match(text)
     spaces = found[0] if found else ""
     rest = text[len(spaces) :]
-    if all(
-        character in _JOINERS or unicodedata.category(character)[0] == "M" for character in rest
-    ):
+    if all(map(_belongs_to_the_one_before, rest)):
         return spaces, _joined(_visible_mark(character) for character in rest)
     return spaces, _joined(_visible(character) for character in rest)
 

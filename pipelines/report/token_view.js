@@ -28,10 +28,9 @@
   function filter() {
     let count = 0;
     for (const answer of answers) {
-      const family = !chosen.family || answer.dataset.family === chosen.family;
-      const wanted = family && fits[chosen.outcome](answer);
-      count += wanted;
-      answer.hidden = !wanted || (count > FEW && !chosen.many);
+      const fitting = wanted(answer);
+      count += fitting;
+      answer.hidden = !fitting || (count > FEW && !chosen.many);
     }
     more.hidden = count <= FEW || chosen.many;
     more.textContent = `show the other ${count - FEW}`;
@@ -48,6 +47,25 @@
       filter();
     });
   }
+
+  function wanted(answer) {
+    const family = !chosen.family || answer.dataset.family === chosen.family;
+    return family && fits[chosen.outcome](answer);
+  }
+
+  // Paper has no button: every answer that fits is printed, and open.
+  let before = null;
+  addEventListener("beforeprint", () => {
+    before ??= answers.map(({ hidden, open }) => ({ hidden, open }));
+    for (const answer of answers) {
+      answer.hidden = !wanted(answer);
+      answer.open = true;
+    }
+  });
+  addEventListener("afterprint", () => {
+    before?.forEach((state, place) => Object.assign(answers[place], state));
+    before = null;
+  });
 
   more.addEventListener("click", () => {
     chosen.many = true;

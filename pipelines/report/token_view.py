@@ -37,6 +37,9 @@ REASONS = {
 }
 """Why an answer is shown, in the order of the page."""
 
+DRAWN = "Answers are drawn: two of them differ without any judge."
+"""Each decoder draws from random numbers of its own."""
+
 MOST_BYTES = 650_000
 """Of all answers on a page; the first is always shown."""
 LONGEST = {"tokens": 1_000, "prompt": 4_000, "target": 8_000}
@@ -63,10 +66,16 @@ class TargetText:
 
 @dataclass(frozen=True)
 class AnswerView:
-    """One example, ready for its template."""
+    """One example, ready for its template; ``drawn`` where decoding sampled it."""
 
     example: Example
     opened: bool = True
+    drawn: bool = False
+
+    @property
+    def exact_cycles(self) -> int | None:
+        """Of standard speculative decoding, where it wrote an answer of the same kind."""
+        return None if self.drawn else self.example.exact_cycles
 
     @property
     def turned(self) -> str:
@@ -163,23 +172,31 @@ class Choice:
 
 @dataclass(frozen=True)
 class TokenView:
-    """The section of a page: its answers as markup, and what can be chosen among them."""
+    """The section of a page: its answers as markup, and what can be chosen among them.
+
+    ``drawn`` says what sampling means for a comparison; empty where decoding was greedy.
+    """
 
     answers: list[Markup]
     counted: str
+    drawn: str
     outcomes: list[Choice]
     families: list[Choice]
     legend: list[tuple[str, str, int]]
 
 
 def token_view(
-    examples: Sequence[Example], counts: Mapping[str, AnswerCounts], headline: str
+    examples: Sequence[Example],
+    counts: Mapping[str, AnswerCounts],
+    headline: str,
+    temperature: float = 0.0,
 ) -> TokenView | None:
     """Prepares the section; None without an answer to show.
 
     Args:
         counts: Per family of prompts, all answers that there are.
         headline: The family that the page is about.
+        temperature: At which the answers were decoded.
     """
     order = list(REASONS)
     ranked = sorted(
@@ -191,7 +208,8 @@ def token_view(
     size = 0
     for example in ranked:
         fresh = example.reason not in {answer.example.reason for answer in answers}
-        view = AnswerView(example, fresh and example.reason in (AS_IT_COMES, GUARDED, COST))
+        opened = fresh and example.reason in (AS_IT_COMES, GUARDED, COST)
+        view = AnswerView(example, opened, temperature > 0)
         piece = render_fragment("token_answer.html.j2", answer=view)
         size += len(piece.encode(errors="replace"))
         if pieces and size > MOST_BYTES:
@@ -204,15 +222,16 @@ def token_view(
     return TokenView(
         answers=pieces,
         counted=_counted(answers, counts, headline),
+        drawn=DRAWN if temperature > 0 else "",
         outcomes=_outcomes(answers),
         families=_families(answers),
         legend=[(fate, meaning, fates[fate]) for fate, meaning in LEGEND],
     )
 
 
-def answer_document(example: Example) -> str:
+def answer_document(example: Example, temperature: float = 0.0) -> str:
     """One answer as an HTML document of its own: no script, no request."""
-    answer = AnswerView(example)
+    answer = AnswerView(example, drawn=temperature > 0)
     return render_page(
         "token_document.html.j2",
         css=styles("report.css", "token_view.css"),
@@ -226,13 +245,13 @@ def _counted(
 ) -> str:
     home = [answer for answer in answers if answer.example.family == headline]
     changed = sum(answer.example.changed for answer in home)
-    shown = f"{len(answers)} answers are shown, {len(home)} of them to {headline} prompts"
+    shown = f"{len(answers)} answers are on this page, {len(home)} of them to {headline} prompts"
     there = counts.get(headline)
     if there is None:
         return f"{shown}; {changed} of those differ from the target's own."
     return (
         f"{shown}. In all there are {there.answers} to {headline} prompts, of which"
-        f" {there.changed} differ from the target's own ({changed} of these are shown),"
+        f" {there.changed} differ from the target's own ({changed} of these are here),"
         f" {there.turned_wrong} turned wrong and {there.turned_right} turned right."
     )
 

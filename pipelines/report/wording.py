@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evals.decoders import ALONE
 from evals.statistics import Estimate
-from pipelines.report.material import Material
+from pipelines.report.material import Identity, Material
 
 NOISE = 1.96
 """Standard errors within which a change is not told from none (95 %)."""
@@ -92,7 +93,9 @@ def speed(material: Material) -> Finding | None:
 
 
 def guarantee(material: Material) -> Finding | None:
-    """What the threshold promises; None where it is not known."""
+    """What the threshold promises; None where it is not known, or no decoder has used it."""
+    if not material.identity.judged:
+        return None
     certificate = material.certificate
     if certificate is not None:
         number = f"≤ {100 * certificate.alpha:.10g} %"
@@ -118,20 +121,59 @@ def verdict_sentence(material: Material) -> str:
     if not rows:
         return f"{material.identity.exp}: what could be read of this run."
     timed, change = material.speed.rows, material.change
+    if not material.identity.judged and (found := _without_judge(material)):
+        return found
     if not {"exact", "judge"} <= rows.keys() or "judge" not in timed or change is None:
         return f"{len(rows)} decoders on {rows['target'].prompts} held-out prompts."
     where = f"; on the stand-in {material.speed.pair}" if material.speed.apart else ""
     return (
         f"Judge decoding is {timed['judge'].speedup:.2f} times as fast as the target alone"
         f" (standard speculative decoding {timed['exact'].speedup:.2f} times{where}),"
-        f" {_quality(material, change)}; {_promise(material)}."
+        f" {_quality(material, 'judge', change)}; {_promise(material)}."
     )
 
 
-def _quality(material: Material, change: Estimate) -> str:
-    """What happened to right answers, in words."""
+def _without_judge(material: Material) -> str:
+    """The same of a run without a judge: of the standard rule, else of the first other one."""
+    identity, timed = material.identity, material.speed.rows
+    changes = material.changes.get(identity.headline, {})
+    names = [name for name in sorted(changes, key=lambda name: name != "exact") if name in timed]
+    if not names:
+        return ""
+    name = names[0]
+    what = f"The rule '{identity.name_of(name)}'"
+    if name == "exact":
+        what = "Standard speculative decoding"
+    where = f" (on the stand-in {material.speed.pair})" if material.speed.apart else ""
+    return (
+        f"{what} is {timed[name].speedup:.2f} times as fast as the target alone{where},"
+        f" {_quality(material, name, changes[name])}."
+    )
+
+
+def footer(identity: Identity) -> str:
+    """What has to be known of the rules that were compared; empty where nothing was proposed."""
+    if identity.judged:
+        which = "Judge decoding (arXiv 2501.19309) does not keep"
+    elif any(name not in (*ALONE, "exact") for name in identity.decoders):
+        which = "An acceptance rule that is not lossless does not keep"
+    elif "exact" in identity.decoders:
+        return (
+            "Standard speculative decoding keeps the target's distribution: a change in right"
+            " answers is chance, or rounding."
+        )
+    else:
+        return ""
+    return (
+        f"{which} the target's distribution: what it costs is measured here for these prompts and"
+        " has to be measured again for others."
+    )
+
+
+def _quality(material: Material, name: str, change: Estimate) -> str:
+    """What happened to a decoder's right answers, in words."""
     rows = material.headline
-    shares = f"{percent(rows['judge'].right)} against {percent(rows['target'].right)}"
+    shares = f"{percent(rows[name].right)} against {percent(rows['target'].right)}"
     size = f"{points(change.value)} ± {change.stderr * 100:.1f} points"
     if change.value == 0 and change.stderr == 0:
         return f"and every answer stays as right or wrong as it was ({shares} right)"

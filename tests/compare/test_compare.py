@@ -13,6 +13,7 @@ from rich.console import Console
 from judge_lightning.errors import UserError
 from pipelines.compare.__main__ import main
 from pipelines.compare.comparison import Comparison, make_comparison
+from pipelines.compare.differences import artifacts_of, read_manifests
 from pipelines.compare.measures import Measure
 from pipelines.compare.terminal import print_comparison
 from tests.compare.conftest import MakeRun, runs_of
@@ -252,3 +253,14 @@ def test_a_damaged_configuration_is_named(make_run: MakeRun) -> None:
     (two / "config.yaml").write_text("{")
     with pytest.raises(UserError, match=r"config\.yaml: cannot be read"):
         runs_of(one, two)
+
+
+def test_the_store_is_the_one_that_holds_the_runs_artifacts(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [run, _] = runs_of(*(tmp_path / make_run(name) for name in ("one", "two")))
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "artifacts").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    assert artifacts_of(run) == tmp_path / "artifacts", "the one at hand is another run's"
+    assert set(read_manifests(run, None)) == {"mine", "decode"}

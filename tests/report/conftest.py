@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evals.decoders import DECODERS, is_speculative
+from evals.decoders import DECODERS, NO_RULES, Rules, is_speculative
 from evals.examples import make_examples, write_examples
 from evals.generations import Generation, ShardFiles, Timing, read_generations
 from evals.paired import compare_paired
@@ -192,6 +192,22 @@ def write_speed(artifacts: dict[str, Path], differ: int) -> Path:
     agreement = {"tokens_differ": differ, "differing": [["judge", "word-0"]] * differ}
     (folder / "agreement.json").write_text(json.dumps(agreement))
     return folder
+
+
+def material_without_judge(
+    artifacts: dict[str, Path], decoders: Sequence[str], rules: Rules = NO_RULES
+) -> Material:
+    """The run as it is when these decoders are all it has, and none of them needs the judge."""
+    for name in ("results.json", "paired.json"):
+        path = artifacts["evaluate"] / name
+        kept = {
+            task: {decoder: row for decoder, row in rows.items() if decoder in decoders}
+            for task, rows in json.loads(path.read_text()).items()
+        }
+        path.write_text(json.dumps(kept))
+    (artifacts["evaluate"] / "examples.jsonl").unlink(missing_ok=True)
+    identity = replace(IDENTITY, decoders=tuple(decoders), rules=rules)
+    return read_material(identity, artifacts)
 
 
 def _write_court(folders: dict[str, Path]) -> None:

@@ -13,6 +13,9 @@ import pytest
 from pipelines.report.__main__ import main
 from pipelines.report.again import render_again
 from tests.report.finished_run import FinishedRun, finished_run
+from tests.report.test_acceptance_report import write_artifact
+
+TEXTS = {"paraphrase": "right answers, put otherwise", "draft": "answers of the draft"}
 
 HEADINGS = {
     "decode": (
@@ -85,7 +88,9 @@ def test_an_artifact_that_is_gone_costs_its_own_sections_alone(
     assert any(line.startswith(f"{stage}: its artifact") for line in missing(page))
     if HEADINGS[stage]:
         [hidden] = [line for line in missing(page) if line.startswith("Not shown:")]
-        assert all(heading in hidden for heading in HEADINGS[stage])
+        shown = hidden.removeprefix("Not shown: ").rstrip(".").split("; ")
+        assert set(HEADINGS[stage]) <= set(shown)
+    assert not any("the field" in line for line in missing(page)), "the reason is told already"
 
 
 def cut(path: Path) -> None:
@@ -185,6 +190,23 @@ def test_what_is_missing_is_printed_too(
     assert "missing: train: its artifact 44444444 is no longer in" in capsys.readouterr().out
 
 
+def test_a_page_that_misses_something_replaces_none(
+    run: FinishedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, partial = run.folder / "report.html", run.folder / "report-partial.html"
+    page.write_text("the whole page")
+    shutil.rmtree(run.store)
+    assert main([str(run.folder)]) == 0
+    assert page.read_text() == "the whole page"
+    assert missing(partial.read_text(encoding="utf-8"))
+    said = f"results: {partial} (something is missing: report.html stays as it was)"
+    assert said in capsys.readouterr().out
+    page.unlink()
+    assert main([str(run.folder)]) == 0
+    assert missing(page.read_text(encoding="utf-8")), "there is none to lose"
+    assert f"results: {page}\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -209,3 +231,92 @@ def test_a_wrong_command_gets_one_line_and_status_2(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message.format(**places) in error
+
+
+def test_numbers_of_another_kind_are_left_out(run: FinishedRun) -> None:
+    path = run.folder / "summary.json"
+    summary = json.loads(path.read_text())
+    for cost in ({"seconds": "x", "peak_memory": []}, {"seconds": True}, {"seconds": float("inf")}):
+        path.write_text(json.dumps(summary | {"run": cost}))
+        page = render_again(run.folder).page
+        assert "python -m pipelines.run +exp=quickstart" in page
+        assert "This run took" not in page
+
+
+def test_a_report_whose_settings_lack_a_field_costs_what_depends_on_it(run: FinishedRun) -> None:
+    drop_setting(run, "draft_length")
+    page = render_again(run.folder).page
+    assert "the report&#39;s settings: the field &#39;draft_length&#39; is missing." in missing(
+        page
+    )
+    assert {"The court", "Quality, task by task", "Inside the judge"} <= headings(page)
+
+
+def drop_setting(run: FinishedRun, name: str) -> None:
+    path = run.file("report", "manifest.json")
+    row = json.loads(path.read_text())
+    del row["settings"][name]
+    path.write_text(json.dumps(row))
+
+
+def add_texts(run: FinishedRun) -> None:
+    """Makes texts that were offered to the target a part of the run."""
+    made = write_artifact(run.root / "texts")
+    folder = run.store / "acceptance" / ("a" * 64)
+    folder.parent.mkdir()
+    made.rename(folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"files": {}}))
+    path = run.folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["stages"]["acceptance"] = {"key": "a" * 64, "cached": False, "seconds": 1.0}
+    path.write_text(json.dumps(summary))
+    path = run.file("report", "manifest.json")
+    row = json.loads(path.read_text())
+    row["settings"]["acceptance"] = {
+        "texts": list(TEXTS.items()), "draft_length": 4, "annotator": "oracle",
+    }  # fmt: skip
+    path.write_text(json.dumps(row))
+
+
+def forget_stages(run: FinishedRun, *stages: str) -> None:
+    """Makes a run of which these were no part."""
+    path = run.folder / "summary.json"
+    summary = json.loads(path.read_text())
+    for stage in stages:
+        del summary["stages"][stage]
+        shutil.rmtree(run.store / stage)
+    path.write_text(json.dumps(summary))
+    path = run.file("report", "manifest.json")
+    row = json.loads(path.read_text())
+    row["inputs"] = {stage: key for stage, key in row["inputs"].items() if stage not in stages}
+    path.write_text(json.dumps(row))
+
+
+def test_texts_beside_answers_that_are_gone_are_shown_and_the_answers_named(
+    run: FinishedRun,
+) -> None:
+    add_texts(run)
+    shutil.rmtree(run.artifact("decode"))
+    again = render_again(run.folder)
+    assert any(line.startswith("decode: its artifact") for line in missing(again.page))
+    shown = {"How much correct text is rejected", "Quality, task by task", "The court"}
+    assert shown <= headings(again.page)
+    assert "Texts read as drafts" in again.table
+
+
+def test_of_a_run_of_texts_alone_the_page_says_what_is_missing(run: FinishedRun) -> None:
+    add_texts(run)
+    forget_stages(run, "decode", "evaluate")
+    assert missing(render_again(run.folder).page) == []
+    shutil.rmtree(run.artifact("mine"))
+    page = render_again(run.folder).page
+    assert "tokens offered at a time" in page
+    assert any(line.startswith("mine: its artifact") for line in missing(page))
+
+
+def test_texts_whose_settings_are_gone_are_named(run: FinishedRun) -> None:
+    add_texts(run)
+    drop_setting(run, "acceptance")
+    lines = missing(render_again(run.folder).page)
+    assert any(line.startswith("acceptance: the report&#39;s settings, which") for line in lines)

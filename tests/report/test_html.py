@@ -7,13 +7,18 @@ from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
-from evals.decoders import DECODERS
+import pytest
+
+from evals.decoders import ALONE, DECODERS
+from pipelines.report.figures import figures
 from pipelines.report.html import render_html
 from pipelines.report.material import Material
 from pipelines.report.summary import summarise
 from pipelines.report.terminal import render_terminal
+from tests.report.conftest import material_without_judge
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -163,6 +168,21 @@ def test_the_same_artifacts_give_the_same_page(material: Material) -> None:
     assert render_html(material) == render_html(material)
 
 
+SHARES = re.compile(
+    r"(decode|families\.\w+)\.\w+\.right(_low|_high|_stderr)?|verdict\.right_change(_stderr)?"
+    r"|(evaluate|changes)\..+\.(value|stderr)|court\.mine\.accuracy_\w+"
+)
+"""Places of ``summary.json`` that hold shares, which the page has in percent."""
+
+
+def is_rounded(text: str, value: float, place: str) -> bool:
+    """Whether a number on the page is the summary's, rounded, on the scale of its place."""
+    number = re.sub(r"[^\d.+−-]", "", text.replace("±", "")).replace("−", "-")
+    digits = len(number.partition(".")[2])
+    scaled = 100 * value if SHARES.fullmatch(place) else value
+    return abs(float(number) - scaled) <= 0.51 * 10**-digits
+
+
 def value_at(summary: Any, place: str) -> float:
     """What ``summary.json`` has at a dotted place."""
     for part in place.split("."):
@@ -179,7 +199,35 @@ def test_the_pages_numbers_are_the_summarys(timed_material: Material) -> None:
     assert {"court.dataset.tuples", "court.mine.accuracy_draft"} <= places
     for value, place, text in shown:
         assert float(value) == value_at(summary, place), place
-        number = re.sub(r"[^\d.+−-]", "", text.replace("±", "")).replace("−", "-")
-        digits = len(number.partition(".")[2])
-        in_percent = abs(float(number) - 100 * float(value)) <= 0.51 * 10**-digits
-        assert in_percent or abs(float(number) - float(value)) <= 0.51 * 10**-digits, place
+        assert is_rounded(text, float(value), place), place
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "place", "rounded"),
+    [
+        ("97.5 %", 0.975, "decode.target.right", True),
+        ("1.0", 0.975, "decode.target.right", False),
+        ("−2.5 points", -0.025, "verdict.right_change", True),
+        ("−0.0", -0.025, "verdict.right_change", False),
+        ("0.9", 0.95, "evaluate.micro_word.judge.value", False),
+        ("1.88×", 1.875, "decode.judge.speedup", True),
+        ("187.5", 1.875, "decode.judge.speedup", False),
+    ],
+)
+def test_a_number_on_its_own_scale_alone_is_taken_for_the_summarys(
+    text: str, value: float, place: str, rounded: bool
+) -> None:
+    assert is_rounded(text, value, place) is rounded
+
+
+def test_decoders_that_propose_nothing_have_a_page_without_cycles(
+    artifacts: dict[str, Path],
+) -> None:
+    alone = material_without_judge(artifacts, ALONE)
+    page = render_html(alone)
+    assert "The decoders side by side" in page
+    assert "Cycle by cycle" not in page
+    assert "Draft alone" in render_terminal(alone)
+    assert set(summarise(alone)["decode"]) == set(ALONE)
+    tables = figures(alone, summarise(alone), artifacts["decode"])["tables"]
+    assert tables["decode/accepted"]["rows"] == []

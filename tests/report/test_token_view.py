@@ -10,6 +10,7 @@ import pytest
 from evals.example_choice import CHANGED, AnswerCounts
 from evals.shown_tokens import ShownToken
 from pipelines.report import token_view as module
+from pipelines.report.page import render_fragment
 from pipelines.report.token_view import AnswerView, TargetText, answer_document, token_view
 from tests.report.shown_examples import EVIL, EXAMPLES, HOSTILE, OLDER, PLAIN, RIGHT, SAME, WRONG
 from tests.report.test_html import parse
@@ -101,15 +102,28 @@ def test_the_page_says_how_many_answers_there_are_and_how_many_are_shown() -> No
     view = token_view([PLAIN, SAME, WRONG, RIGHT], {"word": AnswerCounts(200, 90, 5, 1)}, "word")
     assert view is not None
     assert view.counted == (
-        "4 answers are shown, 3 of them to word prompts. In all there are 200 to word prompts, of"
-        " which 90 differ from the target's own (2 of these are shown), 5 turned wrong and 1"
-        " turned right."
+        "4 answers are on this page, 3 of them to word prompts. In all there are 200 to word"
+        " prompts, of which 90 differ from the target's own (2 of these are here), 5 turned"
+        " wrong and 1 turned right."
     )
     assert [(one.value, one.count) for one in view.outcomes] == [
         ("all", 4), ("changed", 3), ("wrong", 1), ("right", 1),
     ]  # fmt: skip
     assert [(one.value, one.count) for one in view.families] == [("", 4), ("word", 3), ("code", 1)]
     assert {fate: count for fate, _, count in view.legend}["corrected"] == 4
+
+
+def test_answers_that_are_drawn_are_not_compared_cycle_by_cycle() -> None:
+    needs = "standard speculative decoding needs 5"
+    greedy, drawn = (token_view([PLAIN], {}, "word", temperature) for temperature in (0.0, 0.7))
+    assert greedy is not None and drawn is not None
+    assert (greedy.drawn, drawn.drawn) == ("", module.DRAWN)
+    assert needs in greedy.answers[0] and needs not in drawn.answers[0]
+    assert needs in answer_document(PLAIN) and needs not in answer_document(PLAIN, 0.7)
+    for view, told in ((greedy, 0), (drawn, 1)):
+        section = render_fragment("token_view.html.j2", token_view=view)
+        assert section.count(module.DRAWN) == told
+        assert "their probabilities are at temperature 1" in section
 
 
 def test_without_an_answer_there_is_no_section() -> None:

@@ -118,6 +118,26 @@ def test_of_many_answers_the_first_are_shown_until_the_others_are_asked_for(
     page.context.close()
 
 
+def test_paper_has_every_answer_that_fits_and_all_of_them_open(
+    browser: Browser, tmp_path: Path
+) -> None:
+    many = [replace(EXAMPLES[0], prompt_id=f"p{number}") for number in range(15)]
+    page, problems = open_page(browser, page_of([*many, EXAMPLES[1]], tmp_path / "page.html"))
+    page.get_by_role("button", name="changed").click()
+    closed = page.locator("details.answer:not([open])").count()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown(page) == ["Tom"] * 15
+    assert page.locator("details.answer:visible .tokens:visible").count() == 15
+    expect(page.locator(".more")).to_be_hidden()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(shown(page)) == 12
+    assert page.locator("details.answer:not([open])").count() == closed > 0
+    assert problems == []
+    page.context.close()
+
+
 def test_the_legend_picks_out_the_tokens_of_a_fate(page: Page) -> None:
     tokens = page.locator("details.answer").first.locator(".t")
     opacity = "token => getComputedStyle(token).opacity"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from evals.generations import ShardFiles, read_generations, read_timings
 from evals.statistics import Estimate
 from judge_lightning.guarantee import Certificate
 from pipelines.report import wording
+from pipelines.report.html import render_html
 from pipelines.report.material import DECODER_NAMES, Material
 from pipelines.report.summary import verdict
 from pipelines.report.terminal import WIDTH, render_terminal
+from tests.report.conftest import material_without_judge
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -116,3 +121,61 @@ def test_the_pairs_own_speed_is_told_beside_it(timed_material: Material) -> None
 def test_tokens_that_differ_are_told(differing_material: Material) -> None:
     note = wording.speed_note(differing_material)
     assert "It wrote other tokens in 2 of 40 answers" in note
+
+
+RULES = {"top_2": {"top_k": {"k": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("decoders", "sentence", "foot"),
+    [
+        (
+            ("target", "draft", "exact"),
+            "Standard speculative decoding is 0.88 times as fast as the target alone, and every"
+            " answer stays as right or wrong as it was (97.5 % against 97.5 % right).",
+            "Standard speculative decoding keeps the target's distribution",
+        ),
+        (
+            ("target", "top_2"),
+            "The rule 'top_k, k 2' is 2.00 times as fast as the target alone, with no measurable"
+            " change in right answers (−2.5 ± 2.5 points: 95.0 % against 97.5 %).",
+            "An acceptance rule that is not lossless does not keep the target's distribution",
+        ),
+        (("target", "draft"), "2 decoders on 40 held-out prompts.", ""),
+    ],
+)
+def test_without_a_judge_nothing_is_said_of_one(
+    decoders: tuple[str, ...], sentence: str, foot: str, artifacts: dict[str, Path]
+) -> None:
+    copy_decoder(artifacts, "judge", "top_2")
+    rules = {name: rule for name, rule in RULES.items() if name in decoders}
+    material = material_without_judge(artifacts, decoders, rules)
+    assert wording.verdict_sentence(material) == sentence
+    assert wording.footer(material.identity).startswith(foot)
+    assert bool(wording.footer(material.identity)) == bool(foot)
+    assert wording.findings(material) == []
+    page = render_html(material)
+    assert "Judge decoding (arXiv 2501.19309)" not in page
+    assert "promises nothing" not in render_terminal(material)
+
+
+def copy_decoder(artifacts: dict[str, Path], seed: str, name: str) -> None:
+    """Adds a decoder that wrote what ``seed`` wrote, twice as fast as the target alone."""
+    rows = {one: list(read_generations(artifacts["decode"], one)) for one in DECODER_NAMES}
+    rows[name] = [replace(row, decoder=name) for row in rows[seed]]
+    timings = list(read_timings(artifacts["decode"]))
+    alone = [row for row in timings if row.decoder == "target"]
+    timings += [replace(row, decoder=name, seconds=row.seconds / 2) for row in alone]
+    every = [row for of_decoder in rows.values() for row in of_decoder]
+    ShardFiles(artifacts["decode"], 0).write([*rows], every, timings)
+    for file in ("results.json", "paired.json"):
+        path = artifacts["evaluate"] / file
+        tasks = json.loads(path.read_text())
+        path.write_text(json.dumps({t: one | {name: one[seed]} for t, one in tasks.items()}))
+
+
+def test_a_judge_in_a_rule_is_a_judge(material: Material) -> None:
+    rules = {"unsure": {"judge": {"threshold": 0.2}}}
+    identity = replace(material.identity, decoders=("target", "unsure"), rules=rules)
+    assert identity.judged
+    assert wording.footer(identity).startswith("Judge decoding (arXiv 2501.19309)")
