@@ -28,7 +28,7 @@ class Report(Stage):
     """
 
     name = "report"
-    version = 6
+    version = 7
     reads = (
         *("prompts", "mine", "annotate", "dataset", "train", "calibrate", "certify"),
         *("decode", "speed", "evaluate", "mt_bench", "acceptance", "safety"),
