@@ -15,8 +15,13 @@ def cpu_cores() -> int:
 
 
 def cpu_threads(workers: int) -> int:
-    """Torch threads of each of ``workers`` processes, so that they share the cores."""
-    return max(1, cpu_cores() // workers)
+    """Torch threads of each of ``workers`` processes, so that they share the cores.
+
+    No more than ``OMP_NUM_THREADS`` says: whoever sets it knows what else the cores have to do.
+    """
+    share = max(1, cpu_cores() // workers)
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(most)) if most.isdecimal() and int(most) else share
 
 
 def worker_devices(workers: int, gpus: Sequence[str]) -> list[str | None]:
