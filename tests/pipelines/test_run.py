@@ -303,7 +303,7 @@ def test_a_job_that_failed_is_named_on_the_sweeps_page(
     answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1,2")
     assert answer.status == 1
     assert "0 of 2 jobs" in answer.out
-    assert "job 1: stage numbers failed: RuntimeError: the machine burns" in answer.out
+    assert "lr 2: stage numbers failed: RuntimeError: the machine burns" in answer.out
 
 
 def test_a_dry_run_shows_keys_and_states_and_leaves_nothing(
