@@ -398,6 +398,8 @@ def test_an_interrupt_of_the_process_group_is_one_line_as_well(tmp_path: Path) -
     script = tmp_path / "wait.py"
     script.write_text(
         "import signal, sys\n"
+        # Tests that are started in the background inherit that interrupts are ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pipelines import run\n"
         "def wait(composed, started, multiruns):\n"
         "    print('waiting', flush=True)\n"
