@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from evals.decoders import DECODERS
 from pipelines.report.again import render_again
 from pipelines.report.html import render_html
 from pipelines.report.material import read_material
+from tests.browser import DESK, PHONE, chromium, needs_chromium
 from tests.report.conftest import IDENTITY, PLAIN, write_artifacts
 from tests.report.finished_run import finished_run
 
@@ -24,14 +23,7 @@ playwright_api = pytest.importorskip(
 )
 Browser, Page, expect = playwright_api.Browser, playwright_api.Page, playwright_api.expect
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed (CHROMIUM=PATH names one)"
-)
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
+pytestmark = needs_chromium
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script></script><svg onload=alert(3)>"
     " &amp; \u202edrow\u202c \u2067isolated\u2069 \x00\x1b[31m {{ 7 * 7 }} javascript:alert(4)"
@@ -41,11 +33,8 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright_api.sync_playwright() as running:
-        # Inside a container Chromium's own sandbox cannot start; the page is our own.
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

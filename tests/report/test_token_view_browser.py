@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from evals.examples import Example
 from pipelines.report.page import render_fragment, styles
 from pipelines.report.scripts import page_scripts
 from pipelines.report.token_view import SCRIPT, token_view
+from tests.browser import DESK, PHONE, chromium, needs_chromium
 from tests.report.shown_examples import EXAMPLES
 
 playwright_api = pytest.importorskip(
@@ -22,23 +21,13 @@ playwright_api = pytest.importorskip(
 )
 Browser, Page, expect = playwright_api.Browser, playwright_api.Page, playwright_api.expect
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed (CHROMIUM=PATH names one)"
-)
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright_api.sync_playwright() as running:
-        # Inside a container Chromium's own sandbox cannot start; the page is our own.
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
