@@ -6,7 +6,7 @@ content, so the keys of the whole graph follow from the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from judge_lightning.errors import UserError
@@ -56,6 +56,11 @@ class Plan:
         return [planned for planned in self.stages if planned.selected]
 
     @property
+    def keys(self) -> dict[str, str]:
+        """Of the stages that the run is asked for."""
+        return {planned.name: planned.key for planned in self.selected}
+
+    @property
     def to_run(self) -> list[PlannedStage]:
         return [planned for planned in self.stages if planned.will_run]
 
@@ -72,6 +77,23 @@ def make_plan(config: RunConfig, order: list[Stage], store: ArtifactStore) -> Pl
         UserError: An unknown stage is requested, or what a stage reads from outside the
             store (a data file, model weights) cannot be read.
     """
+    planned = []
+    for keyed in _keyed_stages(config, order):
+        state, problem = store.state(keyed.stage.name, keyed.key)
+        planned.append(replace(keyed, state=state, problem=problem))
+    return Plan(tuple(planned))
+
+
+def plan_keys(config: RunConfig, order: list[Stage]) -> dict[str, str]:
+    """The keys of the stages that a run is asked for, without a look into any store.
+
+    Raises:
+        UserError: As ``make_plan``.
+    """
+    return {one.name: one.key for one in _keyed_stages(config, order) if one.selected}
+
+
+def _keyed_stages(config: RunConfig, order: list[Stage]) -> list[PlannedStage]:
     unused = stages_without_use(config)
     order = [stage for stage in order if stage.wanted(config) and stage.name not in unused]
     names = selected_names(config.stages, order)
@@ -84,12 +106,10 @@ def make_plan(config: RunConfig, order: list[Stage], store: ArtifactStore) -> Pl
             key = artifact_key(stage.name, stage.version, settings, inputs)
         except (TypeError, ValueError) as error:
             raise RuntimeError(f"settings of stage {stage.name}: {error}") from error
-        state, problem = store.state(stage.name, key)
         keys[stage.name] = key
-        planned.append(
-            PlannedStage(stage, settings, inputs, key, state, problem, stage.name in names)
-        )
-    return Plan(tuple(planned))
+        selected = stage.name in names
+        planned.append(PlannedStage(stage, settings, inputs, key, State.MISSING, "", selected))
+    return planned
 
 
 def require_inputs(plan: Plan) -> None:

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -32,29 +32,35 @@ from pipelines.execution import StageError, StageResult, execute
 from pipelines.gate import GateRefusedError, require_passed
 from pipelines.graph import discover_stages, stages_of_pipeline
 from pipelines.memory import MemoryWatch
+from pipelines.multirun.ending import FAILED, INTERRUPTED, REFUSED, USERS_MISTAKE, SweepError
+from pipelines.multirun.places import require_one_run
+from pipelines.multirun.record import SweepJob
 from pipelines.plan import Plan, PlannedStage, make_plan, require_inputs
 from pipelines.plan_view import print_plan
 from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
-from pipelines.terminal import open_console, print_results, print_stage
-from pipelines.tracking import RunTracker, report_sweep
-
-FAILED, USERS_MISTAKE, REFUSED, INTERRUPTED = 1, 2, 3, 130
+from pipelines.terminal import print_error, print_results, print_stage
+from pipelines.tracking import RunTracker
 
 
-def main() -> None:
-    """Composes the configuration of the command line, once or for each job of a multirun."""
+def main(sweep_job: SweepJob | None = None) -> None:
+    """Composes the configuration of the command line, once or for each job of a multirun.
+
+    Args:
+        sweep_job: What it is a job of, where a multirun has started a process for it.
+    """
     show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     _quiet_libraries()
     register_schemas()
     started = datetime.now()
     statuses = [0]
-    multiruns: set[Path] = set()
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def job(composed: DictConfig) -> None:
-        statuses.append(status_of(lambda: run(composed, started, multiruns), show_traceback))
+    def job(composed: DictConfig) -> int:
+        status = status_of(partial(run, composed, started, sweep_job), show_traceback)
+        statuses.append(status)
+        return status
 
     try:
         with _errors_from_hydra(), _sweep_scratch():
@@ -65,46 +71,57 @@ def main() -> None:
             raise
         print_error("interrupted; the same command goes on from the last finished shard")
         statuses.append(INTERRUPTED)
-    statuses += [
-        status_of(partial(show_sweep, folder), show_traceback) for folder in sorted(multiruns)
-    ]
     sys.exit(max(statuses))
 
 
-def run(composed: DictConfig, started: datetime, multiruns: set[Path] | None = None) -> None:
-    """One run: validate, plan, execute. ``started`` names its output folder.
-
-    A job of a multirun adds the folder of them all to ``multiruns``.
-    """
+def run(composed: DictConfig, started: datetime, sweep_job: SweepJob | None = None) -> None:
+    """One run: validate, plan, execute. ``started`` names its output folder."""
     config = typed_config(composed)
-    order = stages_of_pipeline(config.pipeline, discover_stages())
-    store = ArtifactStore(Path(config.artifacts_dir))
-    plan = make_plan(config, order, store)
-    validate_run(config, plan)
-    if config.dry_run:
-        print_plan(plan, config)
-        return
-    require_inputs(plan)
-    folder = RunFolder.create(
-        config,
-        plan,
-        composed,
-        started,
-        sweep_job=_sweep_job(),
-        overrides=HydraConfig.get().overrides.task,
-    )
-    if multiruns is not None and _sweep_job() is not None:
-        multiruns.add(folder.path.parent)
+    job = None if config.dry_run else sweep_job or _job_in_turn()
     try:
-        summary = carry_out(plan, config, store, folder)
+        summary = validate_and_carry_out(config, composed, started, job)
     except Exception as error:
-        folder.failed(str(error) or type(error).__name__)
+        if job is not None:
+            job.failed(str(as_user_error(error) or error) or type(error).__name__)
         raise
     require_passed(summary)
 
 
+def validate_and_carry_out(
+    config: RunConfig, composed: DictConfig, started: datetime, job: SweepJob | None
+) -> dict[str, Any]:
+    """What can be known to be wrong is said before anything is written; the run's summary."""
+    order = stages_of_pipeline(config.pipeline, discover_stages())
+    store = ArtifactStore(Path(config.artifacts_dir))
+    if job is None:
+        require_one_run(config.launch)
+    plan = make_plan(config, order, store)
+    validate_run(config, plan)
+    if config.dry_run:
+        print_plan(plan, config)
+        return {}
+    require_inputs(plan)
+    with nullcontext(False) if job is None else job.alone() as waited:
+        if job is not None and waited and job.finished_with() == plan.keys:
+            print("the other process has finished it", flush=True)
+            return job.summary()
+        folder = RunFolder.create(
+            config,
+            plan,
+            composed,
+            started,
+            job_folder=None if job is None else job.folder,
+            overrides=HydraConfig.get().overrides.task,
+        )
+        try:
+            return carry_out(plan, config, store, folder, in_sweep=job is not None)
+        except Exception as error:
+            folder.failed(str(error) or type(error).__name__)
+            raise
+
+
 def carry_out(
-    plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder
+    plan: Plan, config: RunConfig, store: ArtifactStore, folder: RunFolder, *, in_sweep: bool
 ) -> dict[str, Any]:
     """Executes the plan, one printed line per stage; shows what the report found and returns it."""
     summary: dict[str, Any] = {}
@@ -130,7 +147,7 @@ def carry_out(
             config.tracking,
             folder=folder.path,
             settings=asdict(config),
-            **_wandb_names(config, folder.path),
+            **_wandb_names(config, folder.path, in_sweep=in_sweep),
         ) as tracker,
     ):
         execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait)
@@ -142,24 +159,14 @@ def carry_out(
     return summary
 
 
-def show_sweep(folder: Path) -> None:
-    """Puts a multirun's jobs on one page, and prints their table."""
-    from pipelines.sweep.terminal import print_sweep
-    from pipelines.sweep.writing import point_latest_to, write_sweep
-
-    print_sweep(write_sweep(folder), open_console())
-    point_latest_to(folder)
-    print(f"results: {folder / REPORT}", flush=True)
-    if line := report_sweep(folder):
-        print(line, flush=True)
-
-
 def status_of(action: Callable[[], object], show_traceback: bool) -> int:
     """Calls ``action`` and turns an exception into one line on stderr and an exit status."""
     try:
         action()
         return 0
     except Exception as error:
+        if isinstance(error, SweepError):
+            return error.status
         if show_traceback:
             traceback.print_exc()
         users_mistake = as_user_error(error)
@@ -174,24 +181,21 @@ def status_of(action: Callable[[], object], show_traceback: bool) -> int:
         return FAILED
 
 
-def print_error(message: str) -> None:
-    """One line on stderr, whatever the message contains."""
-    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
-
-
-def _wandb_names(config: RunConfig, folder: Path) -> dict[str, Any]:
+def _wandb_names(config: RunConfig, folder: Path, *, in_sweep: bool) -> dict[str, Any]:
     """How W&B calls and groups a run: by experiment, and a sweep's jobs by sweep."""
     tags = [config.exp, config.pair.name]
-    if _sweep_job() is None:
+    if not in_sweep:
         return {"name": f"{config.exp}-{folder.name}", "group": config.exp, "tags": tags}
     sweep = f"{config.exp}-{folder.parent.name}"
     return {"name": f"{sweep}-{folder.name}", "group": sweep, "kind": "sweep", "tags": tags}
 
 
-def _sweep_job() -> str | None:
-    """The number of this job when it is one of a multirun."""
-    hydra_config = HydraConfig.get()
-    return str(hydra_config.job.num) if hydra_config.mode is RunMode.MULTIRUN else None
+def _job_in_turn() -> SweepJob | None:
+    """The job that the launcher runs in this process; None for a single run."""
+    told = HydraConfig.get()
+    if told.mode is not RunMode.MULTIRUN:
+        return None
+    return SweepJob(Path(told.sweep.dir), int(told.job.num))
 
 
 @contextmanager

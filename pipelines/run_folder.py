@@ -73,12 +73,13 @@ class RunFolder:
         composed: DictConfig,
         started: datetime,
         *,
-        sweep_job: str | None = None,
+        job_folder: Path | None = None,
         overrides: Sequence[str] = (),
     ) -> RunFolder:
-        """Makes ``<exp>/<time>/`` or ``<exp>/multirun-<time>/<job>/``; ``latest`` points to it.
+        """Makes ``<exp>/<time>/``; ``latest`` points to it.
 
         Args:
+            job_folder: Of a job of a multirun, which has been made already.
             overrides: What was typed behind ``python -m pipelines.run``; of a job of a multirun,
                 what would be typed for it alone.
 
@@ -86,18 +87,13 @@ class RunFolder:
             UserError: The folder cannot be written.
         """
         root = Path(config.output_dir)
-        time = started.strftime("%Y-%m-%d_%H-%M-%S")
-        experiment = root / config.exp
         try:
-            if sweep_job is None:
-                path = _new_folder(experiment, time)
-            else:
-                path = _new_folder(experiment / f"multirun-{time}", sweep_job)
+            path = job_folder or new_folder(root / config.exp, in_name(started))
             folder = cls(path, config, plan)
             write_text(path / CONFIG, OmegaConf.to_yaml(composed))
             write_text(path / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
             folder._write_summary()
-            point_to(root / "latest", path)
+            point_to(root / "latest", path if job_folder is None else path.parent)
         except OSError as error:
             raise UserError(
                 "output_dir",
@@ -162,7 +158,12 @@ class RunFolder:
         return summary
 
 
-def _new_folder(parent: Path, name: str) -> Path:
+def in_name(started: datetime) -> str:
+    """A moment as a folder's name has it."""
+    return started.strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def new_folder(parent: Path, name: str) -> Path:
     """Makes ``parent/name``, with a number behind the name when another run has taken it."""
     parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):

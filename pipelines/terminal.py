@@ -40,6 +40,11 @@ def print_stage(line: str, *, cached: bool) -> None:
     sys.stdout.flush()
 
 
+def print_error(message: str) -> None:
+    """One line on stderr, whatever the message contains."""
+    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+
+
 def print_results(text: str) -> None:
     """Prints a run's tables: as they are, in a terminal with what matters emphasised."""
     open_console().print(emphasised(text), soft_wrap=True)

@@ -30,6 +30,14 @@ class LaunchConfig:
     """*(free)* The machine that the pair has to fit, such as ``8 x 80 GiB``; None: this one."""
     prompt_tokens: int = 512
     """*(free)* The longest prompt that the memory is reckoned for. A longer one is not refused."""
+    multirun: str = "in_turn"
+    """*(free)* Where the jobs of a multirun run: ``in_turn`` or ``parallel`` (on this machine, one
+    after the other or side by side), ``slurm``, ``submitit`` (as on Slurm, but on this machine) or
+    ``ray``."""
+    jobs: int = 2
+    """*(free)* Jobs of a multirun that run at once, where ``parallel`` runs them."""
+    resume: bool = True
+    """*(free)* Go on with a multirun that did not come to its end; false: begin anew."""
 
 
 @dataclass

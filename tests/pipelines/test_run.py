@@ -256,7 +256,8 @@ def test_a_multirun_makes_one_folder_per_job_and_goes_on_behind_a_failure(
     assert answer.err.count("no stage 'nope'") == 1
     (multirun,) = (tmp_path / "outputs" / "quickstart").iterdir()
     assert multirun.name.startswith("multirun-")
-    assert sorted(path.name for path in multirun.iterdir()) == ["1", "report.html", "summary.json"]
+    left = sorted(path.name for path in multirun.iterdir() if not path.name.startswith("."))
+    assert left == ["0", "1", "report.html", "summary.json", "sweep.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "outputs"]
 
 
@@ -275,7 +276,9 @@ def test_a_multirun_ends_in_a_page_and_latest_points_to_it(
 def test_a_sweeps_results_are_named_before_wandb_is_asked(
     tiny_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.run.report_sweep", lambda folder: "W&B: the last line")
+    monkeypatch.setattr(
+        "pipelines.multirun.sweeping.report_sweep", lambda folder: "W&B: the last line"
+    )
     answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1")
     *_, results, last = answer.out.splitlines()
     assert results.startswith("results: ")
@@ -401,7 +404,7 @@ def test_an_interrupt_of_the_process_group_is_one_line_as_well(tmp_path: Path) -
         # Tests that are started in the background inherit that interrupts are ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pipelines import run\n"
-        "def wait(composed, started, multiruns):\n"
+        "def wait(composed, started, sweep_job):\n"
         "    print('waiting', flush=True)\n"
         "    signal.pause()\n"
         "run.run = wait\n"
