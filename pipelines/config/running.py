@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from pipelines.config.cluster import RayConfig
+
 
 @dataclass
 class TrackingConfig:
@@ -38,6 +40,8 @@ class LaunchConfig:
     """*(free)* Jobs of a multirun that run at once, where ``parallel`` runs them."""
     resume: bool = True
     """*(free)* Go on with a multirun that did not come to its end; false: begin anew."""
+    ray: RayConfig | None = None
+    """*(free)* The Ray cluster that does the shards; None: this machine's processes do."""
 
 
 @dataclass
