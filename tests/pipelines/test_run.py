@@ -282,7 +282,7 @@ def test_a_sweeps_results_are_named_before_wandb_is_asked(
     answer = tiny_command("-m", "+exp=quickstart", "judge.lr=1")
     *_, results, last = answer.out.splitlines()
     assert results.startswith("results: ")
-    assert last == last_line
+    assert last == "W&B: the last line"
 
 
 def test_a_multirun_started_again_repeats_no_finished_job(
