@@ -73,6 +73,9 @@ def as_user_error(error: BaseException) -> UserError | None:
 
 def _unknown_choice(error: MissingConfigException) -> UserError:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    if choice.startswith("submitit_"):
+        remedy = "pip install 'judge-lightning[slurm]'"
+        return UserError("launch", "needs hydra-submitit-launcher, which is not installed", remedy)
     if not group or error.options is None:
         return UserError("config", _first_line(error), "see conf/ for what there is")
     return UserError(group, f"there is no '{choice}'", _one_of(sorted(error.options)))

@@ -53,7 +53,11 @@ class Job:
         """Why it did not come to its end; None for a job that is done."""
         if self.summary.get("run") is not None:
             return None
-        return str(self.summary.get("failed") or "not finished")
+        return str(self.summary.get("failed") or self._so_far)
+
+    @property
+    def _so_far(self) -> str:
+        return "not finished" if self.summary.get("stages") else "not started"
 
     @property
     def has_page(self) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from pipelines import run
 from pipelines.config import RunConfig
 from pipelines.execution import StageResult, execute
 from pipelines.manifest import Provenance
@@ -140,3 +143,43 @@ def publish() -> Publish:
             return writer.publish(Provenance(version=1, settings={"x": 1}, inputs=inputs or {}))
 
     return publish_now
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """``python -m pipelines.run`` in this process, with its folders below ``tmp_path``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def call(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            run.main()
+        assert isinstance(stopped.value.code, int)
+        return Answer(stopped.value.code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def tiny_command(command: Command, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The same, with the tiny stages in place of the real ones."""
+    stages = {stage.name: stage for stage in tiny.order}
+    for module in ("pipelines.run", "pipelines.multirun.sweeping"):
+        monkeypatch.setattr(f"{module}.discover_stages", lambda: stages)
+    # The tiny stages use no model, so that none has to be there.
+    monkeypatch.setattr("pipelines.preflight._is_on_the_hub", lambda config: False)
+    return lambda *arguments: command(*arguments, "tracking=none")

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +14,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from judge_lightning.decoding.verifiers.registry import rule_names
-from pipelines import run
 from pipelines.composition import CONF, typed_config
 from pipelines.config import register_schemas
 from pipelines.graph import discover_stages, stages_of_pipeline
 from pipelines.plan import make_plan
 from pipelines.store import ArtifactStore
+from tests.pipelines.conftest import Command
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "exp").glob("*.yaml"))
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
-
-
-@pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """``python -m pipelines.run`` in this process, with its folders below ``tmp_path``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-    def call(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            run.main()
-        assert isinstance(stopped.value.code, int)
-        return Answer(stopped.value.code, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
-def tiny_command(command: Command, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The same, with the tiny stages in place of the real ones."""
-    stages = {stage.name: stage for stage in tiny.order}
-    monkeypatch.setattr(run, "discover_stages", lambda: stages)
-    # The tiny stages use no model, so that none has to be there.
-    monkeypatch.setattr("pipelines.preflight._is_on_the_hub", lambda config: False)
-    return lambda *arguments: command(*arguments, "tracking=none")
 
 
 @pytest.mark.parametrize(

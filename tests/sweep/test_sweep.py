@@ -150,14 +150,16 @@ def test_a_page_can_be_about_several_decoders(multirun: Multirun) -> None:
 
 def test_jobs_that_failed_or_were_cut_short_are_named(multirun: Multirun) -> None:
     failed = {"exp": "some_sweep", "stages": {}, "run": None, "failed": "stage mine failed: x"}
-    cut = {"exp": "some_sweep", "stages": {}, "run": None}
-    folder = multirun([({"judge.layer": n}, s) for n, s in enumerate([summary_of(), failed, cut])])
-    sweep = sweep_of(folder)
-    assert [row.failed for row in sweep.rows] == [None, "stage mine failed: x", "not finished"]
+    cut = {"exp": "some_sweep", "stages": {"mine": {"key": "x"}}, "run": None}
+    waiting = {"exp": "some_sweep", "stages": {}, "run": None}
+    summaries = enumerate([summary_of(), failed, cut, waiting])
+    sweep = sweep_of(multirun([({"judge.layer": n}, s) for n, s in summaries]))
+    reasons = ["stage mine failed: x", "not finished", "not started"]
+    assert [row.failed for row in sweep.rows] == [None, *reasons]
     page, table = render_html(sweep), render_terminal(sweep)
-    for text in (page, table):
-        assert "stage mine failed: x" in text and "not finished" in text
-    assert "1 of 3 jobs" in table
+    for reason in reasons:
+        assert reason in page and reason in table
+    assert "1 of 4 jobs" in table
 
 
 def test_a_sweep_in_which_nothing_was_decoded_still_has_a_page(multirun: Multirun) -> None:
