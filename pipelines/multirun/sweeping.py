@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +47,7 @@ class ComposedJob:
     @property
     def own(self) -> DictConfig:
         """Its configuration without Hydra's part."""
-        return OmegaConf.masked_copy(self.full, [key for key in self.full if key != "hydra"])
+        return OmegaConf.masked_copy(self.full, [str(key) for key in self.full if key != "hydra"])
 
 
 class Multirun:
@@ -126,7 +126,7 @@ class Multirun:
 
     def _in_turn(
         self, todo: Sequence[SweepJob], jobs: Mapping[int, ComposedJob], names: Mapping[int, str]
-    ) -> Iterator[int]:
+    ) -> Generator[int, None, None]:
         for job in todo:
             if len(jobs) > 1:
                 print(f"{names[job.number]}:", flush=True)
@@ -147,7 +147,9 @@ def show_sweep(folder: Path) -> None:
         print(line, flush=True)
 
 
-def _elsewhere(place: Place, todo: Sequence[SweepJob], names: Mapping[int, str]) -> Iterator[int]:
+def _elsewhere(
+    place: Place, todo: Sequence[SweepJob], names: Mapping[int, str]
+) -> Generator[int, None, None]:
     """Runs jobs that have no terminal: one line when a job begins, and one when it has ended."""
     if not todo:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol
 
 from judge_lightning.errors import UserError
@@ -22,7 +22,7 @@ class Place(Protocol):
     def describe(self, jobs: Sequence[SweepJob]) -> str:
         """One line for the terminal before anything is started."""
 
-    def run(self, jobs: Sequence[SweepJob]) -> Iterator[Ended]:
+    def run(self, jobs: Sequence[SweepJob]) -> Generator[Ended, None, None]:
         """Runs the jobs and yields each as it ends; closing it ends what is still running."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pipelines.crew.inspection import Premises, inspect
 from pipelines.crew.nodes import able, check_settings, count_replicas, describe_replica, nodes_of
 from pipelines.crew.ray_cluster import import_ray, joined_cluster
 from pipelines.multirun.ending import FAILED, Ended
-from pipelines.multirun.places.processes import python_path, run_job_process
+from pipelines.multirun.places.processes import run_job_process
 from pipelines.multirun.record import SweepJob
 
 
@@ -42,7 +42,7 @@ class OnRay:
         log = f"{jobs[0].sweep}/JOB/{jobs[0].log.name}"
         return f"on Ray ({where}), {gets} a job; a job's output: {log}"
 
-    def run(self, jobs: Sequence[SweepJob]) -> Iterator[Ended]:
+    def run(self, jobs: Sequence[SweepJob]) -> Generator[Ended, None, None]:
         """See ``Place``."""
         ray = import_ray()
         with joined_cluster(self._settings):
@@ -50,13 +50,15 @@ class OnRay:
             most = count_replicas(self._settings, nodes)
             inspect(ray, able(self._settings, nodes), Premises(Path.cwd(), self._artifacts, {}))
             task = self._task(ray)
+            threads = max(1, int(self._settings.cpus_per_replica))
             waiting, running = list(jobs), dict[Any, SweepJob]()
             try:
                 while waiting or running:
                     while waiting and len(running) < most:
                         job = waiting.pop(0)
                         sweep = str(job.sweep.absolute())
-                        running[task.remote(sweep, job.number, str(Path.cwd()))] = job
+                        call = task.remote(sweep, job.number, str(Path.cwd()), threads)
+                        running[call] = job
                     (done, *_), _ = ray.wait(list(running), num_returns=1)
                     yield _ended(ray, running.pop(done), done)
             finally:
@@ -67,15 +69,11 @@ class OnRay:
 
     def _task(self, ray: Any) -> Any:
         settings = self._settings
-        threads = max(1, int(settings.cpus_per_replica))
         return ray.remote(run_job_process).options(
             num_cpus=settings.cpus_per_replica,
             num_gpus=settings.gpus_per_replica,
             memory=int(settings.memory_per_replica * 2**30) or None,
             max_retries=settings.retries,
-            runtime_env={
-                "env_vars": {"PYTHONPATH": python_path(), "OMP_NUM_THREADS": str(threads)}
-            },
         )
 
 

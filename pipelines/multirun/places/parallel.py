@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
@@ -48,7 +48,7 @@ class Parallel:
             f" a job's output: {jobs[0].sweep}/JOB/{jobs[0].log.name}"
         )
 
-    def run(self, jobs: Sequence[SweepJob]) -> Iterator[Ended]:
+    def run(self, jobs: Sequence[SweepJob]) -> Generator[Ended, None, None]:
         """See ``Place``."""
         places: SimpleQueue[int] = SimpleQueue()
         for place in range(self._most):

@@ -77,7 +77,7 @@ def python_path() -> str:
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def run_job_process(sweep: str, number: int, cwd: str) -> Ended:
+def run_job_process(sweep: str, number: int, cwd: str, threads: int | None = None) -> Ended:
     """Runs a job to its end on a machine of a cluster.
 
     Where the sweep's folder is not to be seen there, that is the reason that is returned.
@@ -87,5 +87,6 @@ def run_job_process(sweep: str, number: int, cwd: str) -> Ended:
         there = cwd if (job.sweep / SWEEP).is_file() else job.sweep
         host = os.uname().nodename
         return Ended(job, FAILED, f"{there} is not there on {host}; share it between all machines")
-    with JobProcess(job, Path(cwd), {}) as process:
+    variables = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    with JobProcess(job, Path(cwd), variables) as process:
         return Ended.of_process(job, process.wait())

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Submitted:
         to = "Slurm" if self._cluster == "slurm" else "processes of this machine"
         return f"submitted to {to}; a job's output: {jobs[0].sweep}/JOB/{jobs[0].log.name}"
 
-    def run(self, jobs: Sequence[SweepJob]) -> Iterator[Ended]:
+    def run(self, jobs: Sequence[SweepJob]) -> Generator[Ended, None, None]:
         """See ``Place``. Jobs that Slurm still has from an earlier command are not submitted again;
         closing it leaves jobs of Slurm alone."""
         waiting = {}
