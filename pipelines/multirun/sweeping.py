@@ -268,7 +268,8 @@ def _gate_status(job: SweepJob) -> int:
 def _beginning(sweep: SweepRecord, finished: int) -> str:
     if finished:
         return f"going on in {sweep.folder}: {finished} of {len(sweep.jobs)} jobs are finished"
-    return f"sweep of {len(sweep.jobs)} jobs in {sweep.folder}"
+    count = len(sweep.jobs)
+    return f"sweep of {count} job{'' if count == 1 else 's'} in {sweep.folder}"
 
 
 def _names(jobs: Mapping[int, ComposedJob]) -> dict[int, str]:
