@@ -1,9 +1,9 @@
 """What Ray adds to a shard, what a second worker brings, and where more would stop helping.
 
-Measured on a local cluster: shards that do nothing, and shards of *mine* by the micro target, each
-with one thread. The best of several rounds counts, and what a shard takes is its processor time:
-other work on the machine can only slow them. The rest is reckoned from these times
-(``benchmarks.shard_simulation``).
+Measured on a local cluster: shards that do nothing, shards that wait as for an accelerator, and
+shards of *mine* by the micro target, each with one thread. The best of several rounds counts, and
+what a shard takes is its processor time: other work on the machine can only slow them. The rest is
+reckoned from these times (``benchmarks.shard_simulation``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.measuring import note, parser_for, print_table, run_script, save, start
-from benchmarks.ray_shards import Done, Empty, Timed, read_done, steady_rate
+from benchmarks.ray_shards import Done, Empty, Timed, Waiting, read_done, steady_rate
 from benchmarks.shard_simulation import Costs, Outlook, last_worth_doubling, outlooks
 from benchmarks.subjects import held_out_prompts, pair_config
 from judge_lightning.court.records import write_records
@@ -35,6 +35,8 @@ LOAD = bytes(256 * 1024)
 SIMULATED = 10_000
 MOST_WORKERS = 4096
 BLOCK = 50
+WAIT_SECONDS = 0.5
+WAITERS = (1, 2, 4, 8)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with joined_cluster(settings):
         cluster_seconds = time.perf_counter() - began
         overhead = _overhead(settings, given.empty)
+        waiting = _waiting_rates(settings, given.waiting)
         times, scaling = _scaling(settings, given)
     costs = Costs(
         hire=overhead["hire"],
@@ -57,11 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{factor}x": list(outlooks([factor * one for one in drawn], costs, MOST_WORKERS))
         for factor in given.factors
     }
-    _print_measured(overhead, scaling, cluster_seconds)
+    _print_measured(overhead, waiting, scaling, cluster_seconds)
     _print_reckoned(found, given.simulated, fmean(times))
     result = {
         "cluster_seconds": cluster_seconds,
         "overhead": overhead,
+        "waiting": {str(workers): rate for workers, rate in waiting.items()},
         "scaling": scaling,
         "shard_seconds": times,
         "costs": asdict(costs),
@@ -95,6 +99,20 @@ def _seconds_a_shard(crew: Crew, shards: Iterable[Empty]) -> tuple[float, float]
     heard = [time.perf_counter() for _ in crew.carry_out(_no_bench, shards)]
     blocks = zip(heard, heard[BLOCK:], strict=False)
     return min(end - start for start, end in blocks) / BLOCK, heard[0] - began
+
+
+def _waiting_rates(settings: RayConfig, count: int) -> dict[int, float]:
+    """Shards a second of several workers, each shard ``WAIT_SECONDS`` long. Only waiting, more of
+    them than there are cores find room."""
+    rates = {}
+    for workers in WAITERS:
+        crew = RayCrew(replace(settings, cpus_per_replica=1 / 8), workers)
+        with tempfile.TemporaryDirectory() as folder:
+            shards = [Timed(Waiting(n, WAIT_SECONDS), Path(folder)) for n in range(count * workers)]
+            for _ in crew.carry_out(_no_bench, shards):
+                pass
+            rates[workers] = steady_rate(read_done(Path(folder)))
+    return rates
 
 
 def _no_bench() -> str:
@@ -167,7 +185,10 @@ def _mined(crew: Crew, config: RunConfig, root: Path, work: Path) -> list[Done]:
 
 
 def _print_measured(
-    overhead: dict[str, float], scaling: dict[str, float], cluster_seconds: float
+    overhead: dict[str, float],
+    waiting: dict[int, float],
+    scaling: dict[str, float],
+    cluster_seconds: float,
 ) -> None:
     rows = [
         ("here, without Ray", overhead["alone"]),
@@ -182,6 +203,12 @@ def _print_measured(
         f"starting: cluster {cluster_seconds:.1f} s, a replica that loads nothing "
         f"{overhead['first_shard']:.1f} s, one with the micro target {scaling['open']:.1f} s"
     )
+    shown = [
+        (str(workers), f"{rate:.2f}", f"{rate / waiting[1]:.2f}")
+        for workers, rate in waiting.items()
+    ]
+    columns = ["workers", "shards a second", "ratio"]
+    print_table(f"Shards that wait {WAIT_SECONDS:g} s", columns, shown)
     rates = [
         (name, f"{rate:.2f}", f"{rate / scaling['rate_1']:.2f}", f"{scaling[processor]:.3f}")
         for name, rate, processor in (
@@ -224,10 +251,11 @@ def _why(found: list[Outlook], last: Outlook) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = parser_for(__doc__)
-    parser.add_argument("--empty", type=int, default=500, help="shards that do nothing")
-    parser.add_argument("--prompts", type=int, default=960, help="16 a shard of mine")
-    parser.add_argument("--max-new-tokens", type=int, default=160, help="of an answer")
-    parser.add_argument("--rounds", type=int, default=3, help="the best of so many counts")
+    parser.add_argument("--empty", type=int, default=400, help="shards that do nothing")
+    parser.add_argument("--waiting", type=int, default=20, help="shards that wait, a worker")
+    parser.add_argument("--prompts", type=int, default=320, help="16 a shard of mine")
+    parser.add_argument("--max-new-tokens", type=int, default=96, help="of an answer")
+    parser.add_argument("--rounds", type=int, default=2, help="the best of so many counts")
     parser.add_argument("--simulated", type=int, default=SIMULATED, help="shards to reckon with")
     parser.add_argument(
         "--factors", type=int, nargs="+", default=[1, 100], help="times as long as measured"

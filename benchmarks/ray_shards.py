@@ -43,6 +43,22 @@ class Empty:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Waits as the driver of an accelerator does, which leaves the cores to others."""
+
+    number: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return f"waiting-{self.number}"
+
+    def do(self, bench: Any) -> Iterator[None]:
+        time.sleep(self.seconds)
+        yield
+
+
+@dataclass(frozen=True)
 class Timed:
     """Another shard, with a note in ``folder``."""
 

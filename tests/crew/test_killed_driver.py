@@ -82,7 +82,8 @@ def test_a_local_cluster_ends_with_its_driver(tmp_path: Path, end: signal.Signal
     driver = start(tmp_path, "local")
     until_in_the_middle(tmp_path, driver)
     family = psutil.Process(driver.pid).children(recursive=True)
-    assert any("raylet" in process.name() for process in family)
+    (raylet,) = [process for process in family if process.name() == "raylet"]
+    assert raylet.environ()["RAY_AUTH_MODE"] == "token"
     # Ray's two helpers first ask a dead cluster for a minute whether it is there, and then go too.
     helpers = [process for process in family if process.name().endswith("Agent")]
     driver.send_signal(end)
