@@ -47,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with joined_cluster(settings):
         cluster_seconds = time.perf_counter() - began
         overhead = _overhead(settings, given.empty)
+        _print_overhead(overhead, cluster_seconds)
         waiting = _waiting_rates(settings, given.waiting)
+        _print_waiting(waiting)
         times, scaling = _scaling(settings, given)
+        _print_scaling(scaling)
     costs = Costs(
         hire=overhead["hire"],
         open=scaling["open"],
@@ -60,7 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{factor}x": list(outlooks([factor * one for one in drawn], costs, MOST_WORKERS))
         for factor in given.factors
     }
-    _print_measured(overhead, waiting, scaling, cluster_seconds)
     _print_reckoned(found, given.simulated, fmean(times))
     result = {
         "cluster_seconds": cluster_seconds,
@@ -184,12 +186,7 @@ def _mined(crew: Crew, config: RunConfig, root: Path, work: Path) -> list[Done]:
     return read_done(work / "done")
 
 
-def _print_measured(
-    overhead: dict[str, float],
-    waiting: dict[int, float],
-    scaling: dict[str, float],
-    cluster_seconds: float,
-) -> None:
+def _print_overhead(overhead: dict[str, float], cluster_seconds: float) -> None:
     rows = [
         ("here, without Ray", overhead["alone"]),
         ("1 replica", overhead["one_replica"]),
@@ -200,15 +197,21 @@ def _print_measured(
     shown = [(name, f"{1000 * seconds:.2f}") for name, seconds in rows]
     print_table("A shard that does nothing", ["carried out by", "ms a shard"], shown)
     note(
-        f"starting: cluster {cluster_seconds:.1f} s, a replica that loads nothing "
-        f"{overhead['first_shard']:.1f} s, one with the micro target {scaling['open']:.1f} s"
+        f"starting: the cluster {cluster_seconds:.1f} s, a replica that loads nothing "
+        f"{overhead['first_shard']:.1f} s"
     )
+
+
+def _print_waiting(waiting: dict[int, float]) -> None:
     shown = [
         (str(workers), f"{rate:.2f}", f"{rate / waiting[1]:.2f}")
         for workers, rate in waiting.items()
     ]
     columns = ["workers", "shards a second", "ratio"]
     print_table(f"Shards that wait {WAIT_SECONDS:g} s", columns, shown)
+
+
+def _print_scaling(scaling: dict[str, float]) -> None:
     rates = [
         (name, f"{rate:.2f}", f"{rate / scaling['rate_1']:.2f}", f"{scaling[processor]:.3f}")
         for name, rate, processor in (
@@ -219,6 +222,7 @@ def _print_measured(
     ]
     columns = ["", "shards a second", "ratio", "processor seconds a shard"]
     print_table("Shards of mine", columns, rates)
+    note(f"a worker with the micro target starts in {scaling['open']:.1f} s")
 
 
 def _print_reckoned(found: dict[str, list[Outlook]], simulated: int, mean: float) -> None:

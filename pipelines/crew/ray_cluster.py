@@ -78,6 +78,8 @@ def _ask_for_a_token() -> None:
 def _start_local(ray: Any) -> None:
     from evals.workers import cpu_cores
 
+    # Ray would have its workers give way to everything else; they are this run's own processes.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     _init(
         ray,
         address="local",

@@ -24,6 +24,7 @@ def cluster() -> Iterator[Any]:
 
     # Nodes have the machine's settings: replicas must not draw more threads than local tests do.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # As on a local cluster of ours.
     cluster = Cluster()
     for _ in range(2):
         cluster.add_node(**node())
