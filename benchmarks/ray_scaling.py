@@ -234,8 +234,7 @@ def _print_reckoned(found: dict[str, list[Outlook]], simulated: int, mean: float
             ["workers", "seconds", "speed-up", "at work", "starting", "for the driver", "ending"],
             [_row(one, outlook[0]) for one in outlook],
         )
-        last = last_worth_doubling(outlook)
-        note(f"twice {last.workers} workers are less than 1.5 times as fast: {_why(outlook, last)}")
+        note(_where_it_stops(outlook))
 
 
 def _row(one: Outlook, first: Outlook) -> list[str]:
@@ -248,9 +247,13 @@ def _row(one: Outlook, first: Outlook) -> list[str]:
     ]
 
 
-def _why(found: list[Outlook], last: Outlook) -> str:
-    after = found[min(found.index(last) + 1, len(found) - 1)]
-    return f"with {after.workers}, most of what is lost goes to the {after.why}"
+def _where_it_stops(found: list[Outlook]) -> str:
+    last = last_worth_doubling(found)
+    if last is found[-1]:
+        return f"every doubling up to {last.workers} workers is at least 1.5 times as fast"
+    after = found[found.index(last) + 1]
+    lost = f"most of what {after.workers} lose goes to the {after.why}"
+    return f"twice {last.workers} workers are less than 1.5 times as fast: {lost}"
 
 
 def _parser() -> argparse.ArgumentParser:
