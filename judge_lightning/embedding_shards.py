@@ -150,9 +150,10 @@ class _ShardDesk:
     def completed(self) -> Iterator[Shard]:
         for name in [name for name in self._waiting if (self.folder / name).exists()]:
             shard = self._waiting.pop(name)
-            counts = _mismatch_counts(self.folder / name) if self.drafted else {}
-            self.shards[name] = replace(shard, **counts)
-            yield self.shards[name]
+            if self.drafted:
+                shard = _with_mismatches(shard, self.folder / name)
+            self.shards[name] = shard
+            yield shard
 
 
 def _index(
@@ -180,10 +181,11 @@ def _shard(file: str, group: Sequence[LabelledTuple]) -> Shard:
     )
 
 
-def _mismatch_counts(path: Path) -> dict[str, int]:
+def _with_mismatches(shard: Shard, path: Path) -> Shard:
     with safe_open(path, "pt") as file:
         labels = file.get_tensor("labels")[file.get_tensor("mismatch")]
-    return {"mismatches": len(labels), "mismatched_mistakes": int((labels == 0).sum())}
+    mistakes = int((labels == 0).sum())
+    return replace(shard, mismatches=len(labels), mismatched_mistakes=mistakes)
 
 
 def _labelled_tokens(labelled: LabelledTuple) -> int:

@@ -22,8 +22,8 @@ class RayConfig:
     memory_per_replica: float = 0.0
     """GiB that a replica is given room for; 0: not reckoned."""
     in_flight: int = 1
-    """Shards that a replica is handed at a time. 2 hides the way to the driver, which shards of
-    less than a tenth of a second need, and makes the end less even."""
+    """Shards that a replica is handed at a time. More than 1 hides the way to the driver, about two
+    milliseconds, and makes the end less even."""
     retries: int = 3
     """How often a shard is given to another worker after its worker was lost."""
     wait_seconds: float = 300.0

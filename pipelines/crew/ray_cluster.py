@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +49,8 @@ def joined_cluster(settings: RayConfig) -> Iterator[None]:
         UserError: Ray is not installed, or there is no cluster at the address, or it has another
             version of Ray or Python.
     """
+    if settings.address is None:
+        _ask_for_a_token()
     ray = import_ray()
     if ray.is_initialized():
         yield
@@ -61,9 +65,21 @@ def joined_cluster(settings: RayConfig) -> Iterator[None]:
         ray.shutdown()
 
 
+def _ask_for_a_token() -> None:
+    """A local cluster listens on all addresses of the machine: only this run shall give it work.
+
+    Ray reads these when it is imported, and hands them on to what it starts.
+    """
+    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 def _start_local(ray: Any) -> None:
     from evals.workers import cpu_cores
 
+    # Ray would have its workers give way to everything else; they are this run's own processes.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     _init(
         ray,
         address="local",

@@ -36,6 +36,9 @@ _CARRIED_VARIABLES = (
 """Settings of libraries; keys and tokens are the nodes' own."""
 
 
+_START = "the start of a replica"
+
+
 class ShardError(Exception):
     """A shard could not be done, for a reason that is not the user's."""
 
@@ -186,12 +189,13 @@ class _Team:
         if outcome.mistake is not None:
             raise outcome.mistake
         if outcome.failure:
-            doing = f"shard {hand.given[0].name}" if asked == "do" else "the start of a replica"
+            doing = f"shard {hand.given[0].name}" if asked == "do" else _START
             error = ShardError(f"{doing}: {outcome.failure}")
             error.add_note(outcome.trace)
             raise error
         if asked == "open":
             hand.opened = True
+            del self._losses[_START]
         else:
             hand.given.popleft()
         return outcome.units
@@ -204,7 +208,7 @@ class _Team:
         self._dismiss(hand)
         self._hands.remove(hand)
         self._calls = {call: of for call, of in self._calls.items() if of[0] is not hand}
-        suspect = f"shard {hand.given[0].name}" if hand.given else "the start of a replica"
+        suspect = f"shard {hand.given[0].name}" if hand.given else _START
         reason = _why_lost(error)
         self._losses[suspect] += 1
         if self._losses[suspect] > self._settings.retries:
