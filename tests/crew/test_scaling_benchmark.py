@@ -11,7 +11,14 @@ from pipelines.config import RayConfig
 
 def test_it_measures_and_reckons(joined: RayConfig, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
-    small = ["--empty=60", "--waiting=2", "--prompts=48", "--max-new-tokens=2", "--rounds=1"]
+    small = [
+        "--empty=60",
+        "--waiting=2",
+        "--workers=1",
+        "--prompts=48",
+        "--max-new-tokens=2",
+        "--rounds=1",
+    ]
     ray_scaling.main([*small, "--simulated=50", f"--out={out}"])
 
     result = json.loads(out.read_text())
