@@ -36,7 +36,6 @@ SIMULATED = 10_000
 MOST_WORKERS = 4096
 BLOCK = 50
 WAIT_SECONDS = 0.5
-WAITERS = (1, 2, 4, 8)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cluster_seconds = time.perf_counter() - began
         overhead = _overhead(settings, given.empty)
         _print_overhead(overhead, cluster_seconds)
-        waiting = _waiting_rates(settings, given.waiting)
+        waiting = _waiting_rates(settings, given.workers, given.waiting)
         _print_waiting(waiting)
         times, scaling = _scaling(settings, given)
         _print_scaling(scaling)
@@ -103,11 +102,11 @@ def _seconds_a_shard(crew: Crew, shards: Iterable[Empty]) -> tuple[float, float]
     return min(end - start for start, end in blocks) / BLOCK, heard[0] - began
 
 
-def _waiting_rates(settings: RayConfig, count: int) -> dict[int, float]:
+def _waiting_rates(settings: RayConfig, numbers: Sequence[int], count: int) -> dict[int, float]:
     """Shards a second of several workers, each shard ``WAIT_SECONDS`` long. Only waiting, more of
     them than there are cores find room."""
     rates = {}
-    for workers in WAITERS:
+    for workers in numbers:
         crew = RayCrew(replace(settings, cpus_per_replica=1 / 8), workers)
         with tempfile.TemporaryDirectory() as folder:
             shards = [Timed(Waiting(n, WAIT_SECONDS), Path(folder)) for n in range(count * workers)]
@@ -127,7 +126,7 @@ def _hire_seconds(settings: RayConfig, count: int = 20) -> float:
 
     from pipelines.crew.worker import Replica, Surroundings
 
-    asked = ray.remote(Replica).options(num_cpus=settings.cpus_per_replica)
+    asked: Any = ray.remote(Replica).options(num_cpus=settings.cpus_per_replica)
     began = time.perf_counter()
     actors = [asked.remote(Surroundings(".", {}, 1), _no_bench) for _ in range(count)]
     seconds = (time.perf_counter() - began) / count
@@ -146,7 +145,8 @@ def _scaling(
         root = Path(name)
         prompts = [replace(one, split="train") for one in held_out_prompts(given.prompts)]
         write_records(root / "prompts.jsonl", prompts)
-        rates, opening = {1: [], 2: []}, []
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        opening: list[float] = []
         alone: list[Done] = []
         beside: list[Done] = []
         for turn in range(given.rounds):
@@ -204,7 +204,7 @@ def _print_overhead(overhead: dict[str, float], cluster_seconds: float) -> None:
 
 def _print_waiting(waiting: dict[int, float]) -> None:
     shown = [
-        (str(workers), f"{rate:.2f}", f"{rate / waiting[1]:.2f}")
+        (str(workers), f"{rate:.2f}", f"{rate / next(iter(waiting.values())):.2f}")
         for workers, rate in waiting.items()
     ]
     columns = ["workers", "shards a second", "ratio"]
@@ -260,6 +260,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_for(__doc__)
     parser.add_argument("--empty", type=int, default=400, help="shards that do nothing")
     parser.add_argument("--waiting", type=int, default=20, help="shards that wait, a worker")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2, 4, 8], help="for shards that wait"
+    )
     parser.add_argument("--prompts", type=int, default=320, help="16 a shard of mine")
     parser.add_argument("--max-new-tokens", type=int, default=96, help="of an answer")
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many counts")

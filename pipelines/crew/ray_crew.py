@@ -115,6 +115,9 @@ class _Team:
             for hand in self._hands:
                 self._dismiss(hand)
             raise
+        for hand in self._hands:
+            if not hand.opened:
+                self._dismiss(hand)  # It would go on looking for room.
         # Replicas that nobody knows any more leave by themselves, and tidy up.
         self._hands.clear()
         self._calls.clear()
