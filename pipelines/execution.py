@@ -63,8 +63,11 @@ def execute(
         import torch
 
         torch.set_num_threads(config.launch.threads)
+    keys = {planned.name: planned.key for planned in plan.selected}
+    store.begin(config.exp, keys)
     for planned in plan.selected:
         on_done(_result(planned, config, store, tracker, on_wait))
+    store.settle(keys)
 
 
 def _result(
@@ -98,7 +101,7 @@ def _computed(
     recorder = tracker.recorder(planned.name)
     context = StageContext(
         config=config,
-        inputs={name: store.path(name, key) for name, key in planned.inputs.items()},
+        inputs={name: store.fetched(name, key) for name, key in planned.inputs.items()},
         work=writer.work,
         recorder=recorder,
     )

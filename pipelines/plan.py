@@ -42,7 +42,7 @@ class PlannedStage:
 
     @property
     def will_run(self) -> bool:
-        return self.selected and self.state is not State.CACHED
+        return self.selected and not self.state.finished
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def require_inputs(plan: Plan) -> None:
 
     def visit(name: str) -> None:
         planned = plan[name]
-        if planned.selected or planned.state is State.CACHED or name in missing:
+        if planned.selected or planned.state.finished or name in missing:
             return
         for read in planned.inputs:
             visit(read)

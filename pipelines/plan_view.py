@@ -106,8 +106,8 @@ def memory_table(plan: MemoryPlan) -> Table:
 
 
 def _intention(planned: PlannedStage) -> str:
-    if planned.state is State.CACHED:
-        return "cached"
+    if planned.state.finished:
+        return planned.state.value
     if not planned.selected:
         return "not selected, not cached"
     return {

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from judge_lightning.errors import UserError
+from judge_lightning.store_folder import is_url
 from pipelines.config import ModelConfig, PairConfig, RunConfig
 from pipelines.fitting import check_memory
 from pipelines.gate import check_gate
 from pipelines.loading import check_loading
 from pipelines.plan import Plan
 from pipelines.stand_in import check_stand_ins
+from pipelines.store.opening import local_folder
 from pipelines.tracking import check_tracking
 from pipelines.workloads import size_of
 
@@ -63,7 +65,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     """
     check_tracking(config.tracking)
     check_gate(config)
-    check_writable("artifacts_dir", Path(config.artifacts_dir))
+    check_writable(_store_field(config), local_folder(config))
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline != "pretrain":
         check_stand_ins(config.pair)
@@ -105,7 +107,7 @@ def disk_needs(config: RunConfig, plan: Plan, sizes: ModelSizes) -> list[DiskNee
     if not plan.to_run:
         return []
     artifacts = RESERVE + sum(planned.stage.disk_bytes(config) for planned in plan.to_run)
-    needs = [DiskNeed("artifacts_dir", "the run", Path(config.artifacts_dir), artifacts)]
+    needs = [DiskNeed(_store_field(config), "the run", local_folder(config), artifacts)]
     if download := sum(size.download for _, size in sizes.values()):
         from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -128,6 +130,11 @@ def in_bytes(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:,.4g} TB"
+
+
+def _store_field(config: RunConfig) -> str:
+    """The field that names the folder where stages write."""
+    return "artifacts_cache" if is_url(config.artifacts_dir) else "artifacts_dir"
 
 
 def _is_on_the_hub(config: RunConfig) -> bool:

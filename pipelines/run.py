@@ -37,6 +37,7 @@ from pipelines.plan_view import print_plan
 from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
+from pipelines.store.opening import open_store
 from pipelines.terminal import open_console, print_results, print_stage
 from pipelines.tracking import RunTracker, report_sweep
 
@@ -78,7 +79,7 @@ def run(composed: DictConfig, started: datetime, multiruns: set[Path] | None = N
     """
     config = typed_config(composed)
     order = stages_of_pipeline(config.pipeline, discover_stages())
-    store = ArtifactStore(Path(config.artifacts_dir))
+    store = open_store(config)
     plan = make_plan(config, order, store)
     validate_run(config, plan)
     if config.dry_run:

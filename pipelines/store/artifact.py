@@ -17,9 +17,15 @@ class State(Enum):
     """What the store holds under a key."""
 
     CACHED = "cached"
+    REMOTE = "cached (remote)"
     PARTIAL = "partial"
     DAMAGED = "damaged"
     MISSING = "missing"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing has to be computed."""
+        return self in (State.CACHED, State.REMOTE)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,37 @@ class Artifact:
     key: str
     path: Path
     manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What lists and garbage collection need of an artifact: a line of an index.
+
+    ``made``: ISO 8601, UTC. ``bytes``: of all files, the manifest left out.
+    """
+
+    stage: str
+    key: str
+    bytes: int
+    files: int
+    seconds: float
+    made: str
+    commit: str
+    inputs: dict[str, str]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Summary:
+        """The summary of a manifest."""
+        return cls(
+            stage=manifest.stage,
+            key=manifest.key,
+            bytes=manifest.bytes,
+            files=len(manifest.files),
+            seconds=float(manifest.timings.get("seconds", 0.0)),
+            made=str(manifest.timings.get("started", ""))[:19],
+            commit=str(manifest.origin.get("git_commit") or ""),
+            inputs=manifest.inputs,
+        )
 
 
 def artifact_key(

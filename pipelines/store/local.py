@@ -15,29 +15,31 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from pipelines.durable import sync_folder
 from pipelines.manifest import MANIFEST, Manifest, ManifestError, damage
 from pipelines.store.artifact import Artifact, State
+from pipelines.store.locks import KeyLocks, key_locks
 from pipelines.store.writer import Writer
 from pipelines.work_folder import files_below
 
 HASH_UP_TO = 512 * 2**20
 """Artifacts up to this size (bytes) are re-hashed before every reuse: about a second."""
 
-_LOCK_POLL_SECONDS = 0.2
-
 
 class ArtifactStore:
-    """Artifacts in one folder, shared by any number of processes on one machine."""
+    """Artifacts in one folder, shared by any number of processes.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        locks: One writer per key; None takes what suits the folder's file system.
+    """
+
+    def __init__(self, root: Path, locks: KeyLocks | None = None) -> None:
         self.root = root
+        self._locks = key_locks(root) if locks is None else locks
 
     def path(self, stage: str, key: str) -> Path:
         """Where the published artifact is, or would be."""
@@ -63,12 +65,22 @@ class ArtifactStore:
         folder = self.path(stage, key)
         return Artifact(stage, key, folder, Manifest.read(folder))
 
+    def fetched(self, stage: str, key: str) -> Path:
+        """The folder of an artifact that a stage is about to read."""
+        return self.path(stage, key)
+
+    def begin(self, exp: str, stages: Mapping[str, str]) -> None:
+        """Told before a run's first stage, with the key of each."""
+
+    def settle(self, stages: Mapping[str, str]) -> None:
+        """Told after a run's last stage, with the key of each."""
+
     @contextmanager
     def writer(
         self, stage: str, key: str, on_wait: Callable[[], None] = lambda: None
     ) -> Iterator[Writer]:
         """Holds the key's lock. ``on_wait`` is called once when another process has it."""
-        with self._locked(stage, key, on_wait):
+        with self._locks.held(stage, key, on_wait):
             yield Writer(self, stage, key)
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
@@ -115,17 +127,14 @@ class ArtifactStore:
 
     def check(self, stage: str, key: str) -> str | None:
         """``quarantine_if_damaged`` on every byte, under the key's lock."""
-        with self._locked(stage, key, lambda: None):
+        with self._locks.held(stage, key, lambda: None):
             return self.quarantine_if_damaged(stage, key, thorough=True)
 
     def remove(self, stage: str, key: str) -> bool:
         """Deletes a key's artifact and its unfinished work; False when a process holds its lock."""
-        lock = self._lock(stage, key)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        try:
+        with self._locks.attempt(stage, key) as held:
+            if not held:
+                return False
             # Renamed first: a kill in the middle of the deletion leaves no half artifact behind.
             for folder in (self.path(stage, key), self.work_path(stage, key)):
                 if folder.exists():
@@ -133,8 +142,6 @@ class ArtifactStore:
                     doomed.parent.mkdir(parents=True, exist_ok=True)
                     folder.rename(doomed)
                     shutil.rmtree(doomed)
-        finally:
-            lock.release()
         return True
 
     def quarantined(self) -> list[Path]:
@@ -159,24 +166,6 @@ class ArtifactStore:
         if (manifest.stage, manifest.key) != (stage, key):
             return f"{MANIFEST} belongs to {manifest.stage}/{manifest.key[:8]}"
         return damage(folder, manifest, hash_up_to=hash_up_to)
-
-    def _lock(self, stage: str, key: str) -> FileLock:
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{stage}-{key}.lock")
-
-    @contextmanager
-    def _locked(self, stage: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        lock = self._lock(stage, key)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _free_quarantine_path(self, stage: str, key: str) -> Path:
         folder = self.root / ".quarantine" / stage
