@@ -57,15 +57,25 @@ class Summary:
     @classmethod
     def of(cls, manifest: Manifest) -> Summary:
         """The summary of a manifest."""
+        return cls.of_json(manifest.to_json())
+
+    @classmethod
+    def of_json(cls, manifest: Mapping[str, Any]) -> Summary:
+        """The summary of a manifest as it is in its file, of which the rest is not checked.
+
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: It is no manifest.
+        """
+        timings, files = manifest["timings"], manifest["files"]
         return cls(
-            stage=manifest.stage,
-            key=manifest.key,
-            bytes=manifest.bytes,
-            files=len(manifest.files),
-            seconds=float(manifest.timings.get("seconds", 0.0)),
-            made=str(manifest.timings.get("started", ""))[:19],
-            commit=str(manifest.origin.get("git_commit") or ""),
-            inputs=manifest.inputs,
+            stage=str(manifest["stage"]),
+            key=str(manifest["key"]),
+            bytes=sum(entry["bytes"] for entry in files.values()),
+            files=len(files),
+            seconds=float(timings.get("seconds", 0.0)),
+            made=str(timings.get("started", ""))[:19],
+            commit=str(manifest["origin"].get("git_commit") or ""),
+            inputs=dict(manifest["inputs"]),
         )
 
 

@@ -22,7 +22,9 @@ _MERGE_FROM = 256
 _EVERY = 64
 """One publication of so many, told by the key, looks whether there is something to merge."""
 
-Rows = dict[tuple[str, str], Summary]
+Name = tuple[str, str]
+"""Stage and key."""
+Rows = dict[Name, Summary]
 
 
 class Index:

@@ -58,10 +58,24 @@ class Leases:
             lease.release()
 
     @contextmanager
-    def attempt(self, stage: str, key: str) -> Iterator[bool]:
-        """Holds a key if nobody does; says whether."""
+    def attempt(self, stage: str, key: str, *, patient: bool = False) -> Iterator[bool]:
+        """Holds a key if nobody does; says whether.
+
+        Args:
+            patient: Where there is a lease, wait as long as it takes to know whether its holder
+                still lives.
+        """
         folder = self._folder_of(stage, key)
-        lease = None if _newest(self._files, folder) else self._created(folder, 1, stage, key)
+        first = seen = _newest(self._files, folder)
+        since = time.monotonic()
+        while patient and seen == first is not None:
+            if time.monotonic() - since > self._pace.silence:
+                break
+            time.sleep(self._pace.poll)
+            seen = _newest(self._files, folder)
+        free = seen is None or (patient and seen == first)
+        generation = 1 if seen is None else seen.generation + 1
+        lease = self._created(folder, generation, stage, key) if free else None
         try:
             yield lease is not None
         finally:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from pipelines.durable import sync_folder
 from pipelines.manifest import MANIFEST, Manifest, ManifestError, damage
-from pipelines.store.artifact import Artifact, State
+from pipelines.store.artifact import Artifact, State, Summary
+from pipelines.store.listing import summaries_of
 from pipelines.store.locks import KeyLocks, key_locks
 from pipelines.store.writer import Writer
 from pipelines.work_folder import files_below
@@ -40,6 +41,10 @@ class ArtifactStore:
     def __init__(self, root: Path, locks: KeyLocks | None = None) -> None:
         self.root = root
         self._locks = key_locks(root) if locks is None else locks
+
+    def place(self, stage: str, key: str) -> str:
+        """Where an artifact is, for people."""
+        return str(self.path(stage, key))
 
     def path(self, stage: str, key: str) -> Path:
         """Where the published artifact is, or would be."""
@@ -96,9 +101,17 @@ class ArtifactStore:
             if (manifest := self.manifest(stage, key)) is not None:
                 yield Artifact(stage, key, self.path(stage, key), manifest)
 
+    def summaries(self) -> list[Summary]:
+        """What ``artifacts`` would say of each in short, at once for ten thousand."""
+        return summaries_of(self.root)
+
     def published(self) -> list[tuple[str, str]]:
         """(stage, key) of every published folder, readable or not."""
         return _pairs_below(self.root)
+
+    def incoming(self) -> list[tuple[str, str]]:
+        """(stage, key) of everything that was half fetched from a remote store."""
+        return _pairs_below(self.root / ".incoming")
 
     def unfinished(self) -> list[tuple[str, str]]:
         """(stage, key) of every work folder."""
@@ -149,9 +162,13 @@ class ArtifactStore:
         return sorted(p for p in (self.root / ".quarantine").glob("*/*") if p.is_dir())
 
     def empty_quarantine(self, *, pretend: bool) -> int:
-        """Deletes what was moved aside and returns its bytes; ``pretend`` only counts them."""
+        """Deletes what was moved aside or half fetched; returns its bytes.
+
+        ``pretend`` only counts them.
+        """
         count = 0
-        for folder in self.quarantined():
+        incoming = [self.root / ".incoming" / stage / key for stage, key in self.incoming()]
+        for folder in [*self.quarantined(), *incoming]:
             count += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             if not pretend:
                 shutil.rmtree(folder)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from judge_lightning.errors import UserError
@@ -22,7 +22,7 @@ from pipelines.durable import sha256_of_file
 from pipelines.manifest import MANIFEST, Manifest, ManifestError
 from pipelines.store.address import Address
 from pipelines.store.artifact import Artifact, Summary
-from pipelines.store.index import Index
+from pipelines.store.index import Index, Name, Rows
 from pipelines.store.leases import Leases, Pace
 from pipelines.store.objects import error_code, names_in, reaching, write_whole
 from pipelines.store.references import References
@@ -42,6 +42,21 @@ class DamagedRemotelyError(Exception):
         self.manifest = manifest
 
 
+@dataclass(frozen=True)
+class Inventory:
+    """What is really in a remote store, found by looking at every file.
+
+    Attributes:
+        bytes_of: Size of what is there under a key, manifest or not.
+        rows: The artifacts, that is, those with a manifest.
+        index_files: The files of the index before that.
+    """
+
+    bytes_of: dict[Name, int]
+    rows: Rows
+    index_files: list[str]
+
+
 class RemoteStore:
     """Artifacts under a URL. Every method raises UserError when the store cannot be reached."""
 
@@ -59,6 +74,10 @@ class RemoteStore:
             return None if content is None else Manifest.parse(content)
         except ManifestError:
             return None
+
+    def place(self, stage: str, key: str) -> str:
+        """Where an artifact is, for people."""
+        return f"{self.url}/{stage}/{key}"
 
     def summaries(self) -> list[Summary]:
         """All artifacts, by stage and key, as the index has them."""
@@ -151,8 +170,11 @@ class RemoteStore:
             self._index.remove(stage, key)
 
     def remove(self, stage: str, key: str) -> bool:
-        """Deletes an artifact, its manifest first; False when a process holds its lease."""
-        with reaching(self.url), self.leases.attempt(stage, key) as held:
+        """Deletes an artifact, its manifest first; False when a process holds its lease.
+
+        A lease is watched until it is known whether its holder still lives.
+        """
+        with reaching(self.url), self.leases.attempt(stage, key, patient=True) as held:
             if not held:
                 return False
             folder = self._folder(stage, key)
@@ -163,44 +185,31 @@ class RemoteStore:
                 self._files.rm(folder, recursive=True)
             return True
 
-    def holdings(self) -> dict[tuple[str, str], tuple[int, bool]]:
-        """What is really there, by stage and key: bytes, and whether there is a manifest.
-
-        Asks for the name of every file: for ``gc``, not for ``ls``.
-        """
-        found: dict[tuple[str, str], tuple[int, bool]] = {}
+    def inventory(self) -> Inventory:
+        """What is really there. Asks for the name of every file: for ``gc``, not for ``ls``."""
         with reaching(self.url):
-            try:
-                listed = self._files.find(self._root, detail=True)
-            except FileNotFoundError as error:
-                if error_code(error) == "NoSuchBucket":
-                    raise
-                listed = {}
-        for path, facts in listed.items():
-            parts = path[len(self._root) :].lstrip("/").split("/")
-            if len(parts) < 3 or parts[0].startswith("."):
-                continue
-            size, whole = found.get((parts[0], parts[1]), (0, False))
-            is_manifest = parts[2:] == [MANIFEST]
-            found[parts[0], parts[1]] = (
-                size + (0 if is_manifest else int(facts["size"] or 0)),
-                whole or is_manifest,
-            )
-        return found
-
-    @contextmanager
-    def index_written_anew(self) -> Iterator[None]:
-        """Brings the index in line with what is there once the body has removed things."""
-        with reaching(self.url):
-            known, rows = self._index.paths(), self._index.read()
-        yield
-        there = {name for name, (_, whole) in self.holdings().items() if whole}
-        rows = {name: row for name, row in rows.items() if name in there}
-        for stage, key in there - rows.keys():
+            index_files, rows = self._index.paths(), self._index.read()
+            listed = self._all_files()
+        bytes_of: dict[Name, int] = {}
+        whole: set[Name] = set()
+        for path, size in listed.items():
+            stage, key, name = path[len(self._root) :].lstrip("/").split("/", 2)
+            bytes_of.setdefault((stage, key), 0)
+            if name == MANIFEST:
+                whole.add((stage, key))
+            else:
+                bytes_of[stage, key] += size
+        known = {name: row for name, row in rows.items() if name in whole}
+        for stage, key in whole - known.keys():
             if (manifest := self.manifest(stage, key)) is not None:
-                rows[stage, key] = Summary.of(manifest)
+                known[stage, key] = Summary.of(manifest)
+        return Inventory(bytes_of, known, index_files)
+
+    def write_index(self, inventory: Inventory, without: set[Name]) -> None:
+        """Makes the index say what was found there, less what was removed since."""
+        rows = {name: row for name, row in inventory.rows.items() if name not in without}
         with reaching(self.url):
-            self._index.write_anew(rows, known)
+            self._index.write_anew(rows, inventory.index_files)
 
     def quarantined(self) -> list[str]:
         """The manifests that were moved aside."""
@@ -217,6 +226,21 @@ class RemoteStore:
         with reaching(self.url):
             for path in self.quarantined():
                 self._files.rm_file(path)
+
+    def _all_files(self) -> dict[str, int]:
+        """Sizes of all files of artifacts, whole or not, by path."""
+        try:
+            found = self._files.find(self._root, detail=True)
+        except FileNotFoundError as error:
+            if error_code(error) == "NoSuchBucket":
+                raise
+            return {}
+        start = len(self._root) + 1
+        return {
+            path: int(facts["size"] or 0)
+            for path, facts in found.items()
+            if path[start] != "." and path[start:].count("/") >= 2
+        }
 
     def _folder(self, stage: str, key: str) -> str:
         return f"{self._root}/{stage}/{key}"
