@@ -7,7 +7,7 @@ from typing import Any
 
 from judge_lightning.errors import UserError
 from judge_lightning.store_folder import is_url
-from pipelines.store.objects import is_local, open_files, reaching
+from pipelines.store.objects import open_files, reaching
 
 __all__ = ["Address", "is_url"]
 
@@ -26,8 +26,8 @@ class Address:
             UserError: It holds credentials, or is no plain address.
         """
         protocol, _, rest = text.partition("://")
-        host = rest.partition("/")[0]
-        if "@" in host:
+        # A secret may hold slashes, so that it is not only looked for before the first one.
+        if "@" in rest:
             raise UserError(
                 "artifacts_dir",
                 f"the URL of {protocol}:// holds credentials",
@@ -51,7 +51,4 @@ class Address:
         protocol = self.url.partition("://")[0]
         with reaching(self.url):
             files = open_files(protocol)
-            root = files._strip_protocol(self.url)
-            if not is_local(files) or root != "/":
-                return files, str(root).rstrip("/")
-        raise UserError("artifacts_dir", "a store cannot be the root folder", "name one below it")
+            return files, str(files._strip_protocol(self.url)).rstrip("/")

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines.store.artifact import Summary
-from pipelines.store.objects import names_in, write_whole
+from pipelines.store.objects import names_in, read_many, write_whole
 
 _MERGE_FROM = 256
 """Single lines from which on whoever reads them merges them."""
@@ -71,11 +71,8 @@ class Index:
         return [f"{self._folder}/{n}" for n in merged] + [f"{self._new}/{n}" for n in single]
 
     def _rows(self, paths: list[str]) -> Rows:
-        # What another process has merged in between is in a file that is not on this list.
-        found = self._files.cat(paths, on_error="omit") if paths else {}
-        contents = found.values() if isinstance(found, dict) else [found]
         rows: Rows = {}
-        for content in contents:
+        for content in read_many(self._files, paths).values():
             with suppress(ValueError, TypeError):
                 for row in json.loads(content):
                     summary = Summary(**row)

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.store.objects import create_exclusively, names_in
+from pipelines.store.objects import create_exclusively, names_in, read_whole
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _newest(files: Any, folder: str) -> _Seen | None:
         return None
     newest = max(generations)
     try:
-        return _Seen(newest, files.cat_file(f"{folder}/{newest:06d}"))
+        return _Seen(newest, read_whole(files, f"{folder}/{newest:06d}"))
     except FileNotFoundError:
         return None
 

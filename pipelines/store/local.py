@@ -56,16 +56,11 @@ class ArtifactStore:
 
     def state(self, stage: str, key: str) -> tuple[State, str]:
         """What is under a key, and what is wrong with it when damaged. Changes nothing."""
-        folder = self.path(stage, key)
-        if not folder.exists():
-            partial = any(files_below(self.work_path(stage, key)))
-            return (State.PARTIAL if partial else State.MISSING), ""
-        problem = self._damage(stage, key, hash_up_to=HASH_UP_TO)
-        return (State.CACHED, "") if problem is None else (State.DAMAGED, problem)
+        return self._state_here(stage, key)
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The complete and valid artifact of a key, or None. Changes nothing."""
-        if self.state(stage, key)[0] is not State.CACHED:
+        """The complete and valid artifact of a key in the folder, or None. Changes nothing."""
+        if self._state_here(stage, key)[0] is not State.CACHED:
             return None
         folder = self.path(stage, key)
         return Artifact(stage, key, folder, Manifest.read(folder))
@@ -173,6 +168,14 @@ class ArtifactStore:
             if not pretend:
                 shutil.rmtree(folder)
         return count
+
+    def _state_here(self, stage: str, key: str) -> tuple[State, str]:
+        folder = self.path(stage, key)
+        if not folder.exists():
+            partial = any(files_below(self.work_path(stage, key)))
+            return (State.PARTIAL if partial else State.MISSING), ""
+        problem = self._damage(stage, key, hash_up_to=HASH_UP_TO)
+        return (State.CACHED, "") if problem is None else (State.DAMAGED, problem)
 
     def _damage(self, stage: str, key: str, *, hash_up_to: int | None) -> str | None:
         folder = self.path(stage, key)

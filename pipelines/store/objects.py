@@ -18,6 +18,7 @@ _WORDS = {
     "InvalidToken": ("the session token is not valid", "renew the credentials"),
     "NoSuchBucket": ("there is no such bucket", "create it, or correct the name"),
     "QuotaExceeded": ("the store is full", "free some space there (`gc`), or ask for more"),
+    "Refused": ("the credentials are refused", "renew them, or ask for the right"),
     "SignatureDoesNotMatch": ("the secret key is not the right one", "check AWS_PROFILE"),
     "TokenRefreshRequired": ("the credentials have expired", "renew them"),
 }
@@ -26,7 +27,8 @@ _SAME_AS = {
     "ExpiredTokenException": "ExpiredToken",
     "RequestExpired": "ExpiredToken",
     "AllAccessDisabled": "AccessDenied",
-    "403": "AccessDenied",
+    "400": "Refused",
+    "403": "Refused",
     "EntityTooLarge": "QuotaExceeded",
     "InsufficientCapacity": "QuotaExceeded",
     "InsufficientStorage": "QuotaExceeded",
@@ -64,6 +66,26 @@ def open_files(protocol: str) -> Any:
         raise UserError(
             "artifacts_dir", f"{protocol}:// is not known", "give a folder, or s3://BUCKET/PREFIX"
         ) from error
+
+
+def read_whole(files: Any, path: str) -> bytes:
+    """A small file's bytes. S3 is not asked for its size first: that answer names no error."""
+    return bytes(files.cat_file(path, **_in_one_request(files)))
+
+
+def read_many(files: Any, paths: list[str]) -> dict[str, bytes]:
+    """The bytes of small files, read at the same time; those that are gone are left out."""
+    if not paths:
+        return {}
+    found: dict[str, bytes] = files.cat(paths, on_error="return", **_in_one_request(files))
+    for content in found.values():
+        if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+            raise content
+    return {path: content for path, content in found.items() if isinstance(content, bytes)}
+
+
+def _in_one_request(files: Any) -> dict[str, int]:
+    return {"max_concurrency": 1} if "s3" in files.protocol else {}
 
 
 def names_in(files: Any, folder: str) -> list[str]:

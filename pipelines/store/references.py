@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from judge_lightning.errors import UserError
-from pipelines.store.objects import names_in, reaching, write_whole
+from pipelines.store.objects import names_in, reaching, read_many, write_whole
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class References:
         """
         with reaching(self._url):
             names = [n for n in names_in(self._files, self._folder) if n.endswith(".json")]
-            paths = [f"{self._folder}/{name}" for name in names]
-            found = self._files.cat(paths, on_error="omit") if paths else {}
-        found = found if isinstance(found, dict) else {paths[0]: found}
+            found = read_many(self._files, [f"{self._folder}/{name}" for name in names])
         references = {}
         for path, content in found.items():
             name = path.rpartition("/")[2].removesuffix(".json")

@@ -24,7 +24,7 @@ from pipelines.store.address import Address
 from pipelines.store.artifact import Artifact, Summary
 from pipelines.store.index import Index, Name, Rows
 from pipelines.store.leases import Leases, Pace
-from pipelines.store.objects import error_code, names_in, reaching, write_whole
+from pipelines.store.objects import error_code, names_in, reaching, read_whole, write_whole
 from pipelines.store.references import References
 
 _BLOCK = 8 * 2**20
@@ -248,7 +248,7 @@ class RemoteStore:
     def _manifest_bytes(self, stage: str, key: str) -> bytes | None:
         with reaching(self.url):
             try:
-                return bytes(self._files.cat_file(f"{self._folder(stage, key)}/{MANIFEST}"))
+                return read_whole(self._files, f"{self._folder(stage, key)}/{MANIFEST}")
             except FileNotFoundError as error:
                 if error_code(error) == "NoSuchBucket":
                     raise
