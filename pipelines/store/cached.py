@@ -19,6 +19,9 @@ from pipelines.store.remote import DamagedRemotelyError, RemoteStore
 from pipelines.store.writer import Writer
 from pipelines.work_folder import sync_folders_below
 
+FETCH_BELOW = 64 * 2**20
+"""Smaller artifacts (bytes) are fetched though no stage reads them: W&B gets a copy."""
+
 
 class CachedStore(ArtifactStore):
     """What is not in the folder is fetched from the remote store, what is made is put there.
@@ -61,6 +64,15 @@ class CachedStore(ArtifactStore):
             with self._locks.held(stage, key, lambda: None):
                 self._bring(stage, key)
         return self.path(stage, key)
+
+    def left_there(self, stage: str, key: str) -> Artifact | None:
+        """A large artifact that is only remote: not fetched for a run that does not read it."""
+        if (stage, key) not in self._there or self.path(stage, key).exists():
+            return None
+        manifest = self.remote.manifest(stage, key)
+        if manifest is None or manifest.bytes < FETCH_BELOW:
+            return None
+        return Artifact(stage, key, self.path(stage, key), manifest)
 
     def begin(self, exp: str, stages: Mapping[str, str]) -> None:
         """Notes in the remote store that this run needs these artifacts."""

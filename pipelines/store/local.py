@@ -69,6 +69,10 @@ class ArtifactStore:
         """The folder of an artifact that a stage is about to read."""
         return self.path(stage, key)
 
+    def left_there(self, stage: str, key: str) -> Artifact | None:
+        """An artifact that need not be in the folder since no stage is going to read it."""
+        return None
+
     def begin(self, exp: str, stages: Mapping[str, str]) -> None:
         """Told before a run's first stage, with the key of each."""
 

@@ -285,3 +285,17 @@ def test_a_second_lot_of_the_same_key_harms_nothing(
         publish(late, "mine", KEY, CONTENT)
     assert remote.manifest("mine", KEY) == first.manifest
     assert remote.check("mine", KEY) is None
+
+
+def test_what_is_large_and_read_by_no_stage_stays_there(
+    tiny: Any, machine: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.store.cached.FETCH_BELOW", 0)
+    tiny.store = machine("one")
+    tiny.run()
+    two = tiny.store = machine("two")
+    assert all(result.cached for result in tiny.run())
+    assert [stage for stage, _ in two.published()] == ["report"]
+    tiny.config.judge.lr = 0.5
+    assert [result.cached for result in tiny.run()] == [True, False, False]
+    assert "numbers" in [stage for stage, _ in two.published()]
