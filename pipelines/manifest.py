@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -73,7 +74,7 @@ class Manifest:
             raise ManifestError(f"{MANIFEST} cannot be read ({error})") from error
 
     @classmethod
-    def parse(cls, content: bytes) -> Manifest:
+    def parse(cls, content: builtins.bytes) -> Manifest:
         """Reads a manifest from a file's bytes.
 
         Raises:

@@ -89,7 +89,8 @@ class CachedStore(ArtifactStore):
             if (stage, key) in self._there or (artifact := self.find(stage, key)) is None:
                 continue
             try:
-                self.upload(artifact)
+                if not self._is_there(stage, key):
+                    self.upload(artifact)
             except UserError as error:
                 waiting.append((artifact, error))
         if waiting:

@@ -152,9 +152,10 @@ class Lease:
         self._thread.join()
         if self._lost:
             return
-        for name in _suppressed(lambda: names_in(self._files, self._folder)):
-            if name.isdigit() and int(name) <= self._generation:
-                _suppressed(lambda name=name: self._files.rm_file(f"{self._folder}/{name}"))
+        with suppress(Exception):
+            for name in names_in(self._files, self._folder):
+                if name.isdigit() and int(name) <= self._generation:
+                    self._files.rm_file(f"{self._folder}/{name}")
 
     @property
     def _path(self) -> str:
@@ -212,13 +213,6 @@ def _newest(files: Any, folder: str) -> _Seen | None:
         return _Seen(newest, read_whole(files, f"{folder}/{newest:06d}"))
     except FileNotFoundError:
         return None
-
-
-def _suppressed(action: Callable[[], Any]) -> Any:
-    try:
-        return action() or ()
-    except Exception:
-        return ()
 
 
 def _say(line: str) -> None:
