@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from benchmarks.gpu_decode import memory_bandwidth
 from benchmarks.measuring import interleaved, note, parser_for, print_table, run_script, save, start
 from judge_lightning.models.pass_time import Engine, Hardware, pass_time
-from judge_lightning.models.size import ModelSize, measure_size
+from judge_lightning.models.size import measure_size
 
 CONTEXT = 128
 LARGE = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 16}
@@ -35,11 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         **(TINY if given.quick else LARGE), "model_type": "llama", "vocab_size": 8192,
         "num_attention_heads": 16, "num_key_value_heads": 4,
     }  # fmt: skip
-    hardware = measured(device, 2**20 if given.quick else 2**28)
-    note(f"bandwidth {hardware.bandwidth / 1e9:.1f} GB/s, {hardware.flops / 1e9:.1f} GFLOP/s")
     size = measure_size("org/random", shape, dtype="float32")
     note(f"{size.parameters / 1e6:.0f} M parameters, {size.weights / 1e6:.0f} MB in float32")
-    rows = compare(size, build(shape, device), hardware, given.tokens, rounds)
+    model = build(shape, device)
+    hardware, seconds = measure(model, given.tokens, rounds, 2**20 if given.quick else 2**28)
+    note(f"bandwidth {hardware.bandwidth / 1e9:.1f} GB/s, {hardware.flops / 1e9:.1f} GFLOP/s")
+    engine = Engine(hardware, 1, split=False)
+    rows = [
+        (count, 1000 * took, 1000 * pass_time(size, engine, tokens=count, context=CONTEXT).seconds)
+        for count, took in seconds.items()
+    ]
     print_table(
         "a pass, milliseconds",
         ["tokens", "measured", "derived bound", "bound / measured"],
@@ -49,38 +53,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     save("pass_time", result, given.out)
 
 
-def measured(device: torch.device, size: int) -> Hardware:
-    """This device's bandwidth, and its rate of operations in a product of large matrices."""
-    matrix = torch.randn(1024, 1024, device=device)
-    seconds = interleaved({"product": lambda: matrix @ matrix}, 9, device)["product"]
-    return Hardware(device.type, 0, memory_bandwidth(device, size), 2 * 1024**3 / seconds, "here")
+def measure(
+    model: PreTrainedModel, tokens: Sequence[int], rounds: int, size: int
+) -> tuple[Hardware, dict[int, float]]:
+    """The device and seconds of each pass. All take turns, so that a busy machine slows all alike.
+
+    Args:
+        size: Bytes that are summed to measure the bandwidth.
+    """
+    numbers = torch.ones(size // 4, device=model.device)
+    matrix = torch.randn(1024, 1024, device=model.device)
+    passes: dict[str, Callable[[], Any]] = {
+        "sum": numbers.sum,
+        "product": lambda: matrix @ matrix,
+        **{str(count): _pass(model, count) for count in tokens},
+    }
+    seconds = interleaved(passes, rounds, model.device)
+    hardware = Hardware(
+        model.device.type, 0, size / seconds["sum"], 2 * 1024**3 / seconds["product"], "measured"
+    )
+    return hardware, {count: seconds[str(count)] for count in tokens}
 
 
 def build(shape: dict[str, Any], device: torch.device) -> PreTrainedModel:
     """A random model of that shape."""
     config = LlamaConfig(**{name: value for name, value in shape.items() if name != "model_type"})
     return LlamaForCausalLM(config).eval().to(device)
-
-
-def compare(
-    size: ModelSize,
-    model: PreTrainedModel,
-    hardware: Hardware,
-    tokens: Sequence[int],
-    rounds: int,
-) -> list[tuple[int, float, float]]:
-    """Tokens, measured and derived milliseconds of each pass; the passes take turns."""
-    passes = {str(count): _pass(model, count) for count in tokens}
-    seconds = interleaved(passes, rounds, model.device)
-    engine = Engine(hardware, 1, split=False)
-    return [
-        (
-            count,
-            1000 * seconds[str(count)],
-            1000 * pass_time(size, engine, tokens=count, context=CONTEXT).seconds,
-        )
-        for count in tokens
-    ]
 
 
 def _pass(model: PreTrainedModel, tokens: int) -> Callable[[], None]:
@@ -94,7 +92,7 @@ def _pass(model: PreTrainedModel, tokens: int) -> Callable[[], None]:
 @torch.inference_mode()
 def _one_pass(model: PreTrainedModel, cache: DynamicCache, ids: torch.Tensor) -> None:
     model(ids, past_key_values=cache)
-    cache.crop(CONTEXT)
+    cache.crop(-ids.shape[1])
 
 
 if __name__ == "__main__":
