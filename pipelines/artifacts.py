@@ -13,7 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -133,11 +133,13 @@ def collect_garbage(store: Store, options: argparse.Namespace, console: Console)
 
 
 def push(store: Store, options: argparse.Namespace, console: Console) -> int:
-    """Puts what is only in the folder into the remote store."""
+    """Puts what is only in the folder into the remote store, where ``gc`` then keeps it."""
     remote = _remote(store)
     there = {(summary.stage, summary.key) for summary in remote.summaries()}
     here = ArtifactStore(options.artifacts_cache)
     missing = [a for a in here.artifacts() if (a.stage, a.key) not in there]
+    if missing:
+        remote.references.add("push", [(a.stage, a.key) for a in missing])
     for artifact in missing:
         if here.find(artifact.stage, artifact.key) is None:
             console.print(f"{artifact.stage:<10} {artifact.key[:SHORT_KEY]}  damaged, left alone")
@@ -259,7 +261,7 @@ def _remote(store: Store) -> RemoteStore:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--artifacts-dir", default="artifacts", metavar="DIR_OR_URL")
-    cache = {"type": Path, "default": Path("artifacts"), "metavar": "DIR"}
+    cache: dict[str, Any] = {"type": Path, "default": Path("artifacts"), "metavar": "DIR"}
     parser = argparse.ArgumentParser(prog="python -m pipelines.artifacts", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

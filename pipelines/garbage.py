@@ -47,7 +47,7 @@ def collect_remotely(store: RemoteStore, outputs: Path, console: Console, dry_ru
     inventory = store.inventory()
     # Read after that: what is published from here on is not in the inventory.
     references = store.references.read()
-    keys = {name for reference in references.values() for name in reference.stages.items()}
+    keys = {name for reference in references.values() for name in reference.artifacts}
     if not references or any(outputs.glob(f"*/*/{SUMMARY}")):
         keys |= referenced_keys(outputs)
     kept = with_inputs(keys, inventory.rows.values())
@@ -76,7 +76,7 @@ def who_keeps_what(references: Mapping[str, Reference], summaries: Iterable[Summ
     sizes = {(summary.stage, summary.key): summary.bytes for summary in summaries}
     lines = []
     for name, reference in sorted(references.items(), key=lambda pair: pair[1].last):
-        kept = with_inputs(reference.stages.items(), summaries) & sizes.keys()
+        kept = with_inputs(reference.artifacts, summaries) & sizes.keys()
         size = in_bytes(sum(sizes[one] for one in kept))
         lines.append(
             f"{name} keeps {len(kept)} artifacts, {size}: {reference.by}, {reference.last[:19]}"

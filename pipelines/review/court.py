@@ -155,10 +155,11 @@ def _of_artifact(folder: Path, reviews: Path) -> CourtPlace:
 
 def _configured_store(run: Path, key: str) -> Path:
     try:
-        config = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+        loaded = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     except (OSError, YAMLError, OmegaConfBaseException):
-        config = None
-    store = Path(folder_of_store(config if isinstance(config, dict) else {}))
+        loaded = None
+    config = {str(k): v for k, v in loaded.items()} if isinstance(loaded, dict) else {}
+    store = Path(folder_of_store(config))
     # A relative store lies where the run was started: here, or three levels above
     # outputs/<exp>/<time>. Where both have one, it is the one that holds the artifact.
     places = [store, *(above / store for above in run.parents[:4])]

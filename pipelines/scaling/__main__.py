@@ -59,8 +59,8 @@ def _print_assumptions(
         f"[bold]{config.exp}[/], {config.pair.name} on {engine.count} x {engine.hardware.name}"
         f" ({how}): all of it is derived, nothing measured but where it says so",
         f"bandwidth and operations: {engine.hardware.source}",
-        f"expected: {engine.share:.2f} of the bound, which gpt-fast reaches with 405B in 8 bits on 8"
-        " A100 (15.6 tokens/s), unless --share gives another part",
+        f"expected: {engine.share:.2f} of the bound; unless --share says so, what gpt-fast reaches"
+        " with 405B in 8 bits on 8 A100 (15.6 tokens/s)",
         *(f"assumed: {one.rule} keeps {one.kept} a cycle ({one.source})" for one in ASSUMED),
         f"assumed: prompts of {lengths.prompt} and answers of {lengths.answer} tokens",
     ]

@@ -76,7 +76,7 @@ class CachedStore(ArtifactStore):
 
     def begin(self, exp: str, stages: Mapping[str, str]) -> None:
         """Notes in the remote store that this run needs these artifacts."""
-        self.remote.references.add(exp, stages)
+        self.remote.references.add(exp, stages.items())
 
     def settle(self, stages: Mapping[str, str]) -> None:
         """Puts what is still only here into the remote store.
@@ -94,13 +94,13 @@ class CachedStore(ArtifactStore):
             except UserError as error:
                 waiting.append((artifact, error))
         if waiting:
-            error = waiting[0][1]
+            _, first = waiting[0]
             raise UserError(
-                error.field,
-                f"{error.problem}; {len(waiting)} finished artifacts are only in {self.root}",
-                f"{error.remedy.partition(';')[0]}, then give the same command again, or "
+                first.field,
+                f"{first.problem}; {len(waiting)} finished artifacts are only in {self.root}",
+                f"{first.remedy.partition(';')[0]}, then give the same command again, or "
                 f"`python -m pipelines.artifacts push --artifacts-dir {self.remote.url}`",
-            ) from error
+            ) from first
 
     def upload(self, artifact: Artifact) -> None:
         """Puts one artifact there."""

@@ -80,7 +80,9 @@ def key_locks(root: Path, kind: str = "auto", pace: Pace | None = None) -> KeyLo
         UserError: There is no such kind.
     """
     if kind not in KINDS:
-        raise UserError("artifacts_locks", f"there is no '{kind}'", f"choose of {', '.join(KINDS)}")
+        raise UserError(
+            "artifacts_locks", f"there is no '{kind}'", f"choose one of: {', '.join(KINDS)}"
+        )
     folder = root / ".locks"
     if kind == "lease" or (kind == "auto" and without_shared_locks(root)):
         return Leases(open_files("file"), str(folder.absolute() / "leases"), pace)

@@ -6,9 +6,9 @@ import getpass
 import hashlib
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +18,15 @@ from pipelines.store.objects import names_in, reaching, read_many, write_whole
 
 @dataclass(frozen=True)
 class Reference:
-    """A run and the keys of its stages. ``by``: user and host; ``last``: ISO 8601, UTC."""
+    """What a run, or a ``push``, refers to: stages and keys.
+
+    ``by``: user and host; ``last``: ISO 8601, UTC.
+    """
 
     exp: str
     by: str
     last: str
-    stages: dict[str, str]
+    artifacts: list[tuple[str, str]]
 
 
 class References:
@@ -34,13 +37,14 @@ class References:
         self._folder = folder
         self._url = url
 
-    def add(self, exp: str, stages: Mapping[str, str]) -> None:
+    def add(self, exp: str, artifacts: Iterable[tuple[str, str]]) -> None:
         """Notes that this user needs these artifacts; the same run again takes the same name."""
         by = f"{_user()}@{socket.gethostname()}"
-        content = json.dumps([exp, by, sorted(stages.items())]).encode()
+        named = sorted(artifacts)
+        content = json.dumps([exp, by, named]).encode()
         name = f"{exp}-{hashlib.sha256(content).hexdigest()[:8]}.json"
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = json.dumps(asdict(Reference(exp, by, now, dict(stages))), indent=2)
+        row = json.dumps(asdict(Reference(exp, by, now, named)), indent=2)
         with reaching(self._url):
             write_whole(self._files, f"{self._folder}/{name}", row.encode())
 
@@ -57,7 +61,9 @@ class References:
         for path, content in found.items():
             name = path.rpartition("/")[2].removesuffix(".json")
             try:
-                references[name] = Reference(**json.loads(content))
+                reference = Reference(**json.loads(content))
+                named = [(str(stage), str(key)) for stage, key in reference.artifacts]
+                references[name] = replace(reference, artifacts=named)
             except (ValueError, TypeError) as error:
                 raise UserError(
                     f"{self._url}/.runs/{name}.json", "it cannot be read", "mend or delete it"

@@ -16,6 +16,7 @@ from judge_lightning.errors import UserError
 from pipelines.artifacts import main
 from pipelines.manifest import Provenance
 from pipelines.store import Artifact, State
+from pipelines.store import remote as remote_module
 from pipelines.store.cached import CachedStore
 from pipelines.store.remote import RemoteStore
 from tests.pipelines.store.conftest import SECRET, OpenStore
@@ -140,6 +141,7 @@ def test_a_full_store_costs_no_finished_work_and_gets_it_later(
 
     command = ["push", "--artifacts-dir", one.remote.url, "--artifacts-cache", str(one.root)]
     assert main(command) == 0
+    assert any(name.startswith("push-") for name in one.remote.references.read())
     tiny.store = machine("two")
     assert all(result.cached for result in tiny.run())
 
@@ -168,6 +170,27 @@ def test_the_same_pipeline_has_the_same_keys_and_bytes_on_every_store(
     for planned in tiny.plan().stages:
         files = [s.manifest(planned.name, planned.key).files for s in (here, tiny.store.remote)]
         assert files[0] == files[1]
+
+
+def test_a_process_killed_in_an_upload_leaves_no_artifact_there_and_a_rerun_puts_it_there(
+    tiny: Any, machine: OpenStore
+) -> None:
+    def upload_and_die() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(remote_module, "write_whole", lambda *_: os.kill(os.getpid(), 9))
+            tiny.store = machine("one")
+            tiny.run()
+
+    process = FORK.Process(target=upload_and_die)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    one = tiny.store = machine("one")
+    first = tiny.plan()["numbers"]
+    assert first.state is State.CACHED
+    assert one.remote.manifest("numbers", first.key) is None
+    assert [result.cached for result in tiny.run()] == [True, False, False]
+    assert len(one.remote.summaries()) == 3
 
 
 def test_two_processes_with_caches_of_their_own_compute_a_key_once(machine: OpenStore) -> None:
