@@ -92,9 +92,12 @@ def write_artifact(root: Path, number: int) -> Summary:
 
 
 def fill(summaries: list[Summary], below: str) -> str:
-    """A remote store whose index holds these; returns its URL."""
+    """A remote store whose index holds these, the last 15 not merged yet; returns its URL."""
     remote = RemoteStore(Address.parse(URL + below))
-    remote._index.write_anew({(s.stage, s.key): s for s in summaries}, [])
+    merged, single = summaries[:-15], summaries[-15:]
+    remote._index.write_anew({(s.stage, s.key): s for s in merged}, [])
+    for summary in single:
+        remote._index.add(summary)
     return remote.url
 
 

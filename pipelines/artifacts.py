@@ -21,11 +21,10 @@ from rich.tree import Tree
 
 from judge_lightning.errors import UserError
 from judge_lightning.store_folder import is_url
-from pipelines.garbage import collect_locally, collect_remotely, who_keeps_what
-from pipelines.plan import SHORT_KEY
-from pipelines.preflight import in_bytes
+from pipelines.sizes import in_bytes
 from pipelines.store import Artifact, ArtifactStore, Summary
 from pipelines.store.address import Address
+from pipelines.store.artifact import SHORT_KEY
 from pipelines.store.cached import CachedStore
 from pipelines.store.remote import RemoteStore
 from pipelines.terminal import open_console
@@ -125,6 +124,8 @@ def verify(store: Store, options: argparse.Namespace, console: Console) -> int:
 
 def collect_garbage(store: Store, options: argparse.Namespace, console: Console) -> int:
     """Deletes what no run refers to, directly or as an input of an input."""
+    from pipelines.garbage import collect_locally, collect_remotely
+
     if isinstance(store, ArtifactStore):
         collect_locally(store, options.output_dir, console, options.dry_run)
     else:
@@ -165,6 +166,8 @@ def pull(store: Store, options: argparse.Namespace, console: Console) -> int:
 
 def list_runs(store: Store, options: argparse.Namespace, console: Console) -> int:
     """Prints which runs keep what in the remote store."""
+    from pipelines.garbage import who_keeps_what
+
     remote = _remote(store)
     for line in who_keeps_what(remote.references.read(), remote.summaries()):
         console.print(line, soft_wrap=True)
@@ -236,9 +239,8 @@ def _print_rows(rows: list[tuple[str, ...]], console: Console) -> None:
         return
     rows = [COLUMNS, *rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
-    print(f"{len(rows) - 1:,} artifacts")
+    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
+    print("\n".join([*lines, f"{len(rows) - 1:,} artifacts"]))
 
 
 def _open(place: str) -> Store:

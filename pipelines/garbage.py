@@ -9,11 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from judge_lightning.errors import UserError
-from pipelines.plan import SHORT_KEY
-from pipelines.preflight import in_bytes
 from pipelines.run_folder import SUMMARY
+from pipelines.sizes import in_bytes
 from pipelines.store import ArtifactStore
-from pipelines.store.artifact import Summary
+from pipelines.store.artifact import SHORT_KEY, Summary
 from pipelines.store.index import Name
 from pipelines.store.references import Reference
 from pipelines.store.remote import RemoteStore

@@ -15,9 +15,9 @@ from pipelines.config import RunConfig
 from pipelines.graph import selected_names
 from pipelines.stage import Stage
 from pipelines.store import ArtifactStore, State, artifact_key
+from pipelines.store.artifact import SHORT_KEY
 
-SHORT_KEY = 8
-"""Digits of a key that people get to see; every command accepts a prefix."""
+__all__ = ["SHORT_KEY", "Plan", "PlannedStage", "make_plan", "require_inputs"]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pipelines.fitting import check_memory
 from pipelines.gate import check_gate
 from pipelines.loading import check_loading
 from pipelines.plan import Plan
+from pipelines.sizes import in_bytes
 from pipelines.stand_in import check_stand_ins
 from pipelines.store.opening import local_folder
 from pipelines.tracking import check_tracking
@@ -121,15 +122,6 @@ def model_sizes(pair: PairConfig) -> ModelSizes:
         role: (model, size_of(model))
         for role, model in (("target", pair.target), ("draft", pair.draft))
     }
-
-
-def in_bytes(count: float) -> str:
-    """A size for people: powers of 1000, three digits (``1.20 GB``)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.4g} TB"
 
 
 def _store_field(config: RunConfig) -> str:

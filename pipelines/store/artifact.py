@@ -12,6 +12,9 @@ from typing import Any
 
 from pipelines.manifest import Manifest
 
+SHORT_KEY = 8
+"""Digits of a key that people get to see; every command accepts a prefix."""
+
 
 class State(Enum):
     """What the store holds under a key."""

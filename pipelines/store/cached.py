@@ -84,17 +84,17 @@ class CachedStore(ArtifactStore):
         Raises:
             UserError: It cannot be done, with how many artifacts wait.
         """
-        waiting = []
+        waiting: list[UserError] = []
         for stage, key in stages.items():
-            if (stage, key) in self._there or (artifact := self.find(stage, key)) is None:
+            if (stage, key) in self._there or not self.path(stage, key).exists():
                 continue
             try:
-                if not self._is_there(stage, key):
+                if not self._is_there(stage, key) and (artifact := self.find(stage, key)):
                     self.upload(artifact)
             except UserError as error:
-                waiting.append((artifact, error))
+                waiting.append(error)
         if waiting:
-            _, first = waiting[0]
+            first = waiting[0]
             raise UserError(
                 first.field,
                 f"{first.problem}; {len(waiting)} finished artifacts are only in {self.root}",

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines.store.artifact import Summary
-from pipelines.store.objects import names_in, read_many, write_whole
+from pipelines.store.objects import delete_many, names_in, read_many, write_whole
 
-_MERGE_FROM = 256
+_MERGE_FROM = 16
 """Single lines from which on whoever reads them merges them."""
-_EVERY = 64
+_EVERY = 4
 """One publication of so many, told by the key, looks whether there is something to merge."""
 
 Name = tuple[str, str]
@@ -83,10 +83,7 @@ class Index:
         content = _packed(sorted(rows, key=lambda row: (row.stage, row.key)))
         name = f"{self._folder}/all-{hashlib.sha256(content).hexdigest()[:16]}.json"
         write_whole(self._files, name, content)
-        for path in paths:
-            if path != name:
-                with suppress(FileNotFoundError):
-                    self._files.rm_file(path)
+        delete_many(self._files, [path for path in paths if path != name])
 
 
 def _packed(rows: list[Summary]) -> bytes:
