@@ -49,10 +49,11 @@ class CachedStore(ArtifactStore):
         self, stage: str, key: str, on_wait: Callable[[], None] = lambda: None
     ) -> Iterator[Writer]:
         """Holds the key here and then there. ``finished`` may just have been fetched."""
-        with self._locks.held(stage, key, on_wait), ExitStack() as lease:
+        on_first_wait = once(on_wait)
+        with self._locks.held(stage, key, on_first_wait), ExitStack() as lease:
             if not self._bring(stage, key):
                 try:
-                    lease.enter_context(self.remote.leases.held(stage, key, on_wait))
+                    lease.enter_context(self.remote.leases.held(stage, key, on_first_wait))
                     self._bring(stage, key)
                 except Exception as error:
                     self._go_on_without(error)
@@ -154,6 +155,12 @@ class CachedStore(ArtifactStore):
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """``action`` the first time, nothing after that."""
+    waiting = [action]
+    return lambda: waiting.pop()() if waiting else None
 
 
 class _UploadingWriter(Writer):

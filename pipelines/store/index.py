@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 from pipelines.store.artifact import Summary
@@ -87,4 +86,4 @@ class Index:
 
 
 def _packed(rows: list[Summary]) -> bytes:
-    return json.dumps([asdict(row) for row in rows], separators=(",", ":")).encode()
+    return json.dumps([vars(row) for row in rows], separators=(",", ":")).encode()

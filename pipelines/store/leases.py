@@ -93,10 +93,18 @@ class Leases:
     def _wait_for(self, stage: str, key: str, on_wait: Callable[[], None]) -> Lease:
         folder = self._folder_of(stage, key)
         seen: _Seen | None = None
-        since = 0.0
+        since = answered = time.monotonic()
         told = False
         while True:
-            newest = _newest(self._files, folder)
+            try:
+                newest = _newest(self._files, folder)
+            except Exception:
+                # Hours may have been waited: one answer that is missing ends nothing.
+                if not told or time.monotonic() - answered > self._pace.silence:
+                    raise
+                time.sleep(self._pace.poll)
+                continue
+            answered = time.monotonic()
             if newest != seen:
                 seen, since = newest, time.monotonic()
             silent = seen is not None and time.monotonic() - since > self._pace.silence

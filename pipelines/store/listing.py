@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from pipelines.durable import write_bytes
@@ -69,5 +68,5 @@ def _read(path: Path) -> Known:
 
 
 def _write(path: Path, found: Known) -> None:
-    rows = {name: [stamp, asdict(summary)] for name, (stamp, summary) in found.items()}
+    rows = {name: [stamp, vars(summary)] for name, (stamp, summary) in found.items()}
     write_bytes(path, json.dumps(rows, separators=(",", ":")).encode())

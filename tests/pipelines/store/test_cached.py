@@ -206,10 +206,12 @@ def test_two_processes_with_caches_of_their_own_compute_a_key_once(machine: Open
     process = FORK.Process(target=work_slowly)
     process.start()
     started.wait()
-    with machine("two").writer("mine", KEY, on_wait=go.set) as writer:
+    waits: list[None] = []
+    with machine("two").writer("mine", KEY, on_wait=lambda: waits.append(go.set())) as writer:
         assert writer.finished is not None
         assert (writer.finished.path / "a.txt").read_text() == "by the first"
     process.join()
+    assert waits == [None]
 
 
 def test_a_killed_holder_is_named_and_its_key_taken_over(

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from judge_lightning.errors import UserError
 from pipelines.store import Artifact, ArtifactStore
+from pipelines.store import leases as leases_module
 from pipelines.store.leases import Leases
 from pipelines.store.locks import FileLocks, key_locks, lacks_shared_locks
 from pipelines.store.objects import create_exclusively, open_files
@@ -78,6 +80,29 @@ def test_a_living_holder_is_not_taken_over_however_long_it_takes(place: tuple[An
         Leases(*place, QUICK).attempt("mine", KEY, patient=True) as held,
     ):
         assert not held
+
+
+def test_an_answer_that_is_missing_does_not_end_the_wait(
+    place: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looks = leases_module._newest, 0
+    holder = ExitStack()
+    holder.enter_context(Leases(*place, QUICK).held("mine", KEY, lambda: None))
+
+    def fail_now_and_then(*arguments: Any) -> Any:
+        nonlocal looks
+        looks += threading.current_thread() is threading.main_thread()
+        if looks == 3:
+            holder.close()
+        if looks == 2:
+            raise ConnectionError("the network is down")
+        return look(*arguments)
+
+    monkeypatch.setattr(leases_module, "_newest", fail_now_and_then)
+    waits: list[bool] = []
+    with Leases(*place, QUICK).held("mine", KEY, lambda: waits.append(True)):
+        assert waits == [True]
+    assert looks >= 3
 
 
 def test_a_holder_that_was_taken_over_says_so_and_leaves_the_new_lease(
