@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from judge_lightning.errors import UserError
-from judge_lightning.store_folder import is_url
 from pipelines.config import ModelConfig, PairConfig, RunConfig
+from pipelines.crew.hiring import check_launch
 from pipelines.fitting import check_memory
 from pipelines.gate import check_gate
 from pipelines.loading import check_loading
 from pipelines.plan import Plan
 from pipelines.sizes import in_bytes
 from pipelines.stand_in import check_stand_ins
-from pipelines.store.opening import local_folder
+from pipelines.store.opening import field_of_folder, local_folder
 from pipelines.tracking import check_tracking
 from pipelines.workloads import size_of
 
@@ -66,7 +66,8 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     """
     check_tracking(config.tracking)
     check_gate(config)
-    check_writable(_store_field(config), local_folder(config))
+    check_launch(config)
+    check_writable(field_of_folder(config), local_folder(config))
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline != "pretrain":
         check_stand_ins(config.pair)
@@ -108,7 +109,7 @@ def disk_needs(config: RunConfig, plan: Plan, sizes: ModelSizes) -> list[DiskNee
     if not plan.to_run:
         return []
     artifacts = RESERVE + sum(planned.stage.disk_bytes(config) for planned in plan.to_run)
-    needs = [DiskNeed(_store_field(config), "the run", local_folder(config), artifacts)]
+    needs = [DiskNeed(field_of_folder(config), "the run", local_folder(config), artifacts)]
     if download := sum(size.download for _, size in sizes.values()):
         from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -122,11 +123,6 @@ def model_sizes(pair: PairConfig) -> ModelSizes:
         role: (model, size_of(model))
         for role, model in (("target", pair.target), ("draft", pair.draft))
     }
-
-
-def _store_field(config: RunConfig) -> str:
-    """The field that names the folder where stages write."""
-    return "artifacts_cache" if is_url(config.artifacts_dir) else "artifacts_dir"
 
 
 def _is_on_the_hub(config: RunConfig) -> bool:

@@ -31,3 +31,8 @@ def local_folder(config: RunConfig) -> Path:
     """Where stages read and write: the store itself, or the folder in front of a remote one."""
     remote = is_url(config.artifacts_dir)
     return Path(config.artifacts_cache if remote else config.artifacts_dir).expanduser()
+
+
+def field_of_folder(config: RunConfig) -> str:
+    """The field that names ``local_folder``."""
+    return "artifacts_cache" if is_url(config.artifacts_dir) else "artifacts_dir"
