@@ -15,8 +15,8 @@ from pipelines.store.leases import Pace
 from pipelines.store.remote import RemoteStore
 from tests.pipelines.store.s3_server import S3Server
 
-QUICK = Pace(period=0.2, patience=5, poll=0.05)
-"""A lease that is silent for a second is taken over."""
+QUICK = Pace(period=0.2, patience=10, poll=0.05)
+"""A lease that is silent for two seconds is taken over."""
 SECRET = "wJalrXUtnFEMI/not/a/real/secret"
 OpenStore = Callable[[str], CachedStore]
 
