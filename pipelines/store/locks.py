@@ -74,7 +74,7 @@ def key_locks(root: Path, kind: str = "auto", pace: Pace | None = None) -> KeyLo
 
     Args:
         kind: ``posix``, ``lease``, or ``auto``: leases where the system says that its locks do not
-            reach other machines.
+            reach other machines, or where there are leases already.
 
     Raises:
         UserError: There is no such kind.
@@ -84,8 +84,10 @@ def key_locks(root: Path, kind: str = "auto", pace: Pace | None = None) -> KeyLo
             "artifacts_locks", f"there is no '{kind}'", f"choose one of: {', '.join(KINDS)}"
         )
     folder = root / ".locks"
-    if kind == "lease" or (kind == "auto" and without_shared_locks(root)):
-        return Leases(open_files("file"), str(folder.absolute() / "leases"), pace)
+    leases = folder.absolute() / "leases"
+    # Who looks after the store, as gc does, must not lock otherwise than those who write there.
+    if kind == "lease" or (kind == "auto" and (leases.is_dir() or without_shared_locks(root))):
+        return Leases(open_files("file"), str(leases), pace)
     return FileLocks(folder)
 
 

@@ -162,6 +162,13 @@ def test_a_mount_without_shared_locks_is_told_by_its_options(
     assert lacks_shared_locks(kind, options) is lacks
 
 
+def test_a_store_that_was_locked_by_leases_is_locked_by_them_from_then_on(tmp_path: Path) -> None:
+    with key_locks(tmp_path, "lease", QUICK).held("mine", KEY, lambda: None):
+        locks = key_locks(tmp_path, "auto", QUICK)
+        with locks.attempt("mine", KEY) as held:
+            assert not held
+
+
 def test_a_local_disk_has_the_systems_locks(tmp_path: Path) -> None:
     assert isinstance(key_locks(tmp_path), FileLocks)
 
