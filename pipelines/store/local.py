@@ -144,7 +144,7 @@ class ArtifactStore:
 
     def remove(self, stage: str, key: str) -> bool:
         """Deletes a key's artifact and its unfinished work; False when a process holds its lock."""
-        with self._locks.attempt(stage, key) as held:
+        with self._locks.attempt(stage, key, patient=True) as held:
             if not held:
                 return False
             # Renamed first: a kill in the middle of the deletion leaves no half artifact behind.

@@ -26,8 +26,14 @@ class KeyLocks(Protocol):
     ) -> AbstractContextManager[None]:
         """Holds a key. ``on_wait`` is called once when another process has it."""
 
-    def attempt(self, stage: str, key: str) -> AbstractContextManager[bool]:
-        """Holds a key if nobody does; says whether."""
+    def attempt(
+        self, stage: str, key: str, *, patient: bool = False
+    ) -> AbstractContextManager[bool]:
+        """Holds a key if nobody does; says whether.
+
+        Args:
+            patient: Find out first whether a holder still lives, where that takes time.
+        """
 
 
 class FileLocks:
@@ -51,8 +57,8 @@ class FileLocks:
             lock.release()
 
     @contextmanager
-    def attempt(self, stage: str, key: str) -> Iterator[bool]:
-        """Holds a key if nobody does; says whether."""
+    def attempt(self, stage: str, key: str, *, patient: bool = False) -> Iterator[bool]:
+        """Holds a key if nobody does; says whether. The system knows who lives."""
         lock = self._lock(stage, key)
         try:
             lock.acquire(timeout=0)

@@ -143,6 +143,16 @@ def test_a_store_with_lease_files_takes_over_from_a_killed_process(
     assert set(artifact.manifest.files) == {"shard-0", "shard-1"}
 
 
+def test_what_a_killed_process_held_by_a_lease_can_be_removed(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path, key_locks(tmp_path, "lease", QUICK))
+    lease = tmp_path / ".locks" / "leases" / f"mine-{KEY}" / "000001"
+    lease.parent.mkdir(parents=True)
+    lease.write_text('{"host": "elsewhere", "pid": 7, "token": "x"}')
+    store.work_path("mine", KEY).mkdir(parents=True)
+    assert store.remove("mine", KEY)
+    assert store.unfinished() == []
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "lacks"),
     [
