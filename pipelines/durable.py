@@ -29,10 +29,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces ``path`` by ``text`` so that a reader sees the old or the new file, never a part."""
+    """``write_bytes`` of UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces ``path`` so that a reader sees the old or the new file, never a part."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED_SUFFIX}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -66,8 +66,18 @@ def execute(
         import torch
 
         torch.set_num_threads(config.launch.threads)
+    keys = {planned.name: planned.key for planned in plan.selected}
+    store.begin(config.exp, keys)
+    read = {name for planned in plan.to_run for name in planned.inputs}
     for planned in plan.selected:
-        on_done(_result(planned, config, store, tracker, on_wait, crew=crew))
+        unread = planned.name not in read and planned is not plan.selected[-1]
+        left = store.left_there(planned.name, planned.key) if unread else None
+        if left is not None:
+            tracker.record(left.stage, left.manifest.metrics)
+            on_done(StageResult(planned, left, True, 0.0))
+        else:
+            on_done(_result(planned, config, store, tracker, on_wait, crew=crew))
+    store.settle(keys)
 
 
 def _result(
@@ -107,7 +117,7 @@ def _computed(
     recorder = tracker.recorder(planned.name)
     context = StageContext(
         config=config,
-        inputs={name: store.path(name, key) for name, key in planned.inputs.items()},
+        inputs={name: store.fetched(name, key) for name, key in planned.inputs.items()},
         work=writer.work,
         recorder=recorder,
         crew=crew,

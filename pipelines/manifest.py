@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -66,14 +67,26 @@ class Manifest:
             ManifestError: It is missing, no JSON, or lacks a field.
         """
         try:
-            row = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            return cls.parse((folder / MANIFEST).read_bytes())
+        except FileNotFoundError as error:
+            raise ManifestError(f"{MANIFEST} is missing") from error
+        except OSError as error:
+            raise ManifestError(f"{MANIFEST} cannot be read ({error})") from error
+
+    @classmethod
+    def parse(cls, content: builtins.bytes) -> Manifest:
+        """Reads a manifest from a file's bytes.
+
+        Raises:
+            ManifestError: They are no JSON, or lack a field.
+        """
+        try:
+            row = json.loads(content)
             if row["schema"] != SCHEMA:
                 raise ManifestError(f"{MANIFEST} has schema {row['schema']}, not {SCHEMA}")
             row["files"] = {name: FileEntry(**entry) for name, entry in row["files"].items()}
             return cls(**row)
-        except FileNotFoundError as error:
-            raise ManifestError(f"{MANIFEST} is missing") from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ManifestError(f"{MANIFEST} cannot be read ({error})") from error
 
 

@@ -15,9 +15,9 @@ from pipelines.config import RunConfig
 from pipelines.graph import selected_names
 from pipelines.stage import Stage
 from pipelines.store import ArtifactStore, State, artifact_key
+from pipelines.store.artifact import SHORT_KEY
 
-SHORT_KEY = 8
-"""Digits of a key that people get to see; every command accepts a prefix."""
+__all__ = ["SHORT_KEY", "Plan", "PlannedStage", "make_plan", "require_inputs"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PlannedStage:
 
     @property
     def will_run(self) -> bool:
-        return self.selected and self.state is not State.CACHED
+        return self.selected and not self.state.finished
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def require_inputs(plan: Plan) -> None:
 
     def visit(name: str) -> None:
         planned = plan[name]
-        if planned.selected or planned.state is State.CACHED or name in missing:
+        if planned.selected or planned.state.finished or name in missing:
             return
         for read in planned.inputs:
             visit(read)

@@ -11,7 +11,8 @@ from rich.table import Table
 from pipelines.config import RunConfig
 from pipelines.fitting import fit_of, in_gib, try_changes
 from pipelines.plan import SHORT_KEY, Plan, PlannedStage
-from pipelines.preflight import ModelSizes, disk_needs, in_bytes, model_sizes
+from pipelines.preflight import ModelSizes, disk_needs, model_sizes
+from pipelines.sizes import in_bytes
 from pipelines.stand_in import describe_stand_in, timed_run
 from pipelines.store import State
 from pipelines.terminal import open_console
@@ -106,8 +107,8 @@ def memory_table(plan: MemoryPlan) -> Table:
 
 
 def _intention(planned: PlannedStage) -> str:
-    if planned.state is State.CACHED:
-        return "cached"
+    if planned.state.finished:
+        return planned.state.value
     if not planned.selected:
         return "not selected, not cached"
     return {

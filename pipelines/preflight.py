@@ -15,7 +15,9 @@ from pipelines.fitting import check_memory
 from pipelines.gate import check_gate
 from pipelines.loading import check_loading
 from pipelines.plan import Plan
+from pipelines.sizes import in_bytes
 from pipelines.stand_in import check_stand_ins
+from pipelines.store.opening import field_of_folder, local_folder
 from pipelines.tracking import check_tracking
 from pipelines.workloads import size_of
 
@@ -65,7 +67,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     check_tracking(config.tracking)
     check_gate(config)
     check_launch(config)
-    check_writable("artifacts_dir", Path(config.artifacts_dir))
+    check_writable(field_of_folder(config), local_folder(config))
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline != "pretrain":
         check_stand_ins(config.pair)
@@ -107,7 +109,7 @@ def disk_needs(config: RunConfig, plan: Plan, sizes: ModelSizes) -> list[DiskNee
     if not plan.to_run:
         return []
     artifacts = RESERVE + sum(planned.stage.disk_bytes(config) for planned in plan.to_run)
-    needs = [DiskNeed("artifacts_dir", "the run", Path(config.artifacts_dir), artifacts)]
+    needs = [DiskNeed(field_of_folder(config), "the run", local_folder(config), artifacts)]
     if download := sum(size.download for _, size in sizes.values()):
         from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -121,15 +123,6 @@ def model_sizes(pair: PairConfig) -> ModelSizes:
         role: (model, size_of(model))
         for role, model in (("target", pair.target), ("draft", pair.draft))
     }
-
-
-def in_bytes(count: float) -> str:
-    """A size for people: powers of 1000, three digits (``1.20 GB``)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.4g} TB"
 
 
 def _is_on_the_hub(config: RunConfig) -> bool:

@@ -41,6 +41,7 @@ from pipelines.plan_view import print_plan
 from pipelines.preflight import in_bytes, validate_run
 from pipelines.run_folder import REPORT, TERMINAL, Cost, RunFolder
 from pipelines.store import ArtifactStore
+from pipelines.store.opening import open_store
 from pipelines.terminal import print_error, print_results, print_stage
 from pipelines.tracking import RunTracker
 
@@ -93,7 +94,7 @@ def validate_and_carry_out(
 ) -> dict[str, Any]:
     """What can be known to be wrong is said before anything is written; the run's summary."""
     order = stages_of_pipeline(config.pipeline, discover_stages())
-    store = ArtifactStore(Path(config.artifacts_dir))
+    store = open_store(config)
     if job is None:
         require_one_run(config.launch)
     plan = make_plan(config, order, store)

@@ -13,6 +13,7 @@ from judge_lightning.errors import UserError
 from judge_lightning.layer_scores import LayerScore
 from judge_lightning.runs.artifacts import RunArtifact, RunArtifacts, find_store
 from judge_lightning.runs.files import read_json_object, read_yaml_object, reading
+from judge_lightning.store_folder import folder_of_store
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,7 +72,7 @@ class Run:
         self.config = config
         with reading(path / SUMMARY):
             keys = {name: str(stage["key"]) for name, stage in summary["stages"].items()}
-        store = find_store(str(config.get("artifacts_dir", "artifacts")), path, keys.items())
+        store = find_store(folder_of_store(config), path, keys.items())
         self._artifacts = RunArtifacts(store, keys)
 
     def __repr__(self) -> str:

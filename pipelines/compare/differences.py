@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_lightning.runs.artifacts import find_store
+from judge_lightning.store_folder import folder_of_store
 from pipelines.compare.runs import ComparedRun
 from pipelines.manifest import Manifest, ManifestError
 from pipelines.sweep.jobs import differing_fields, flatten, told_by_name
@@ -86,7 +87,7 @@ def read_manifests(run: ComparedRun, store: Path | None) -> dict[str, Manifest]:
 
 def artifacts_of(run: ComparedRun) -> Path:
     """The store that a run used; the configured path where none is found."""
-    named = str(run.settings.get("artifacts_dir") or "artifacts")
+    named = folder_of_store(run.settings)
     return find_store(named, run.folder.resolve(), run.keys.items()) or Path(named)
 
 

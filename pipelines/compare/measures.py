@@ -8,8 +8,8 @@ from typing import Any
 
 from evals.decoders import in_usual_order, is_speculative
 from pipelines.compare.runs import ComparedRun
-from pipelines.preflight import in_bytes
 from pipelines.report.wording import percent, points, with_error
+from pipelines.sizes import in_bytes
 
 Write = Callable[[float], str]
 Path = tuple[str, ...]

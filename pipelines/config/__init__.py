@@ -84,7 +84,13 @@ class RunConfig:
     seed: int = 0
     """Of what decoding, annotating and calibrating draw; data, mine and judge have their own."""
     artifacts_dir: str = "artifacts"
-    """*(free)* Where artifacts are kept (docs/artifact_store.md)."""
+    """*(free)* Where artifacts are kept (docs/artifact_store.md): a folder, or a URL such as
+    ``s3://BUCKET/PREFIX`` (docs/storage.md)."""
+    artifacts_cache: str = "artifacts"
+    """*(free)* The folder in front of a remote store, in which stages read and write."""
+    artifacts_locks: str = "auto"
+    """*(free)* One writer per key, by ``posix`` locks or by ``lease`` files where the folder's file
+    system has none that reach other machines; ``auto`` looks at how it is mounted."""
     output_dir: str = "outputs"
     """*(free)* Where runs leave their folders, ``<exp>/<time>/``."""
     pair: PairConfig = field(default_factory=PairConfig)

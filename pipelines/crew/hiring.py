@@ -11,6 +11,7 @@ from judge_lightning.models.location import EMBEDDED, locate
 from pipelines.authors import local_models
 from pipelines.config import RunConfig
 from pipelines.plan import Plan
+from pipelines.store.opening import field_of_folder, local_folder
 
 
 def check_launch(config: RunConfig) -> None:
@@ -43,8 +44,9 @@ def hired_crew(config: RunConfig, plan: Plan) -> Iterator[Crew | None]:
         ray = import_ray()
         nodes = nodes_of(ray)
         replicas = count_replicas(settings, nodes)
-        artifacts = Path(config.artifacts_dir).absolute()
-        inspect(ray, able(settings, nodes), Premises(Path.cwd(), artifacts, _models(config)))
+        artifacts = local_folder(config).absolute()
+        premises = Premises(Path.cwd(), artifacts, _models(config), field_of_folder(config))
+        inspect(ray, able(settings, nodes), premises)
         workers = f"{replicas} worker{'s' if replicas > 1 else ''} of {describe_replica(settings)}"
         print(f"ray: {describe_room(nodes)}; up to {workers}", flush=True)
         yield RayCrew(settings, replicas)

@@ -32,13 +32,15 @@ class Premises:
 
     Attributes:
         folder: The driver's working folder, from which relative names are read.
-        artifacts: The artifact store.
+        artifacts: The folder of the artifact store, or the one in front of a remote store.
         models: Local model folders, each with the field that names it.
+        store_field: The field that names ``artifacts``.
     """
 
     folder: Path
     artifacts: Path
     models: Mapping[Path, str]
+    store_field: str = "artifacts_dir"
 
 
 def inspect(ray: Any, nodes: Iterable[Node], premises: Premises) -> None:
@@ -177,15 +179,15 @@ def _compare(node: Node, here: dict[str, Any], there: dict[str, Any], premises: 
     store = premises.artifacts
     if there["sign"] != here["sign"]:
         raise UserError(
-            "artifacts_dir",
+            premises.store_field,
             f"{store} is not shared: {name} does not see what this machine writes there",
-            "give a folder that all nodes mount: artifacts_dir=PATH",
+            f"give a folder that all nodes mount: {premises.store_field}=PATH",
         )
     if not there["writes"]:
         raise UserError(
-            "artifacts_dir",
+            premises.store_field,
             f"{name} may not write to {store}",
-            "give a folder that all nodes may write to: artifacts_dir=PATH",
+            f"give a folder that all nodes may write to: {premises.store_field}=PATH",
         )
     for path, field in premises.models.items():
         if there["models"][str(path)] != here["models"][str(path)]:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from judge_lightning.errors import UserError
 from judge_lightning.runs.artifacts import find_store
+from judge_lightning.store_folder import folder_of_store
 from pipelines.composition import typed_config
 from pipelines.durable import read_json
 from pipelines.manifest import Manifest, ManifestError, damage, read_lineage
@@ -56,8 +57,7 @@ def render_again(folder: Path, artifacts_dir: Path | None = None) -> Again:
     keys = _keys(summary)
     if not keys:
         faults.add(SUMMARY, "it names no artifact, so that none can be shown")
-    named = str(config.get("artifacts_dir") or "artifacts")
-    store = artifacts_dir or find_store(named, folder.resolve(), keys.items())
+    store = artifacts_dir or find_store(folder_of_store(config), folder.resolve(), keys.items())
     inputs = _inputs(store, keys, summary, faults)
     settings = _settings(inputs, config, faults)
     made_from = {stage: path for stage, path in inputs.items() if stage != REPORT_STAGE}

@@ -16,6 +16,7 @@ from judge_lightning.court.dataset.tables import read_table
 from judge_lightning.court.records import LabelledTuple, Prompt, read_records
 from judge_lightning.court.review import ReviewItem, review_item
 from judge_lightning.errors import UserError
+from judge_lightning.store_folder import folder_of_store
 from pipelines.manifest import MANIFEST, Manifest, ManifestError
 from pipelines.plan import SHORT_KEY
 from pipelines.run_folder import SUMMARY
@@ -154,10 +155,11 @@ def _of_artifact(folder: Path, reviews: Path) -> CourtPlace:
 
 def _configured_store(run: Path, key: str) -> Path:
     try:
-        configured = OmegaConf.select(OmegaConf.load(run / "config.yaml"), "artifacts_dir")
+        loaded = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     except (OSError, YAMLError, OmegaConfBaseException):
-        configured = None
-    store = Path(configured or "artifacts")
+        loaded = None
+    config = {str(k): v for k, v in loaded.items()} if isinstance(loaded, dict) else {}
+    store = Path(folder_of_store(config))
     # A relative store lies where the run was started: here, or three levels above
     # outputs/<exp>/<time>. Where both have one, it is the one that holds the artifact.
     places = [store, *(above / store for above in run.parents[:4])]

@@ -30,7 +30,7 @@ GROUPS = (
 """Groups of the configuration whose choice is told by their name."""
 
 _SUMMARY_PREFIX = "summary."
-_NOT_AXES = ("exp", "sweep.", "hydra.", "launch.", "tracking.", "output_dir", "artifacts_dir")
+_NOT_AXES = ("exp", "sweep.", "hydra.", "launch.", "tracking.", "output_dir", "artifacts_")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from judge_lightning.errors import UserError
+from judge_lightning.store_folder import folder_of_store
 from pipelines.config import TrackingConfig
 from pipelines.durable import read_json, write_json
 from pipelines.manifest import Manifest, ManifestError
@@ -244,9 +245,9 @@ def _report(folder: Path, subject: Subject, place: Place) -> Any:
 
 def _maker(config: Any, summary: Mapping[str, Any], stage: str) -> str | None:
     """W&B's id of the run that made a stage's artifact; None where that is not known here."""
-    store = OmegaConf.select(config, "artifacts_dir")
+    store = folder_of_store(config)
     key = summary.get("stages", {}).get(stage, {}).get("key")
-    if not store or not key:
+    if not key:
         return None
     try:
         return Manifest.read(Path(store) / stage / key).wandb

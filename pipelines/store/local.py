@@ -13,137 +13,38 @@ as ``.work`` first, and renamed last.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
-
-from pipelines.durable import sha256_of_file, sync_folder, write_json
-from pipelines.manifest import (
-    MANIFEST,
-    FileEntry,
-    Manifest,
-    ManifestError,
-    Provenance,
-    damage,
-)
-from pipelines.work_folder import (
-    SCRATCH,
-    drop_unfinished,
-    files_below,
-    prepare_work,
-    sync_folders_below,
-)
+from pipelines.durable import sync_folder
+from pipelines.manifest import MANIFEST, Manifest, ManifestError, damage
+from pipelines.store.artifact import Artifact, State, Summary
+from pipelines.store.listing import summaries_of
+from pipelines.store.locks import KeyLocks, key_locks
+from pipelines.store.writer import Writer
+from pipelines.work_folder import files_below
 
 HASH_UP_TO = 512 * 2**20
 """Artifacts up to this size (bytes) are re-hashed before every reuse: about a second."""
 
-_LOCK_POLL_SECONDS = 0.2
-
-
-class State(Enum):
-    """What the store holds under a key."""
-
-    CACHED = "cached"
-    PARTIAL = "partial"
-    DAMAGED = "damaged"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One published artifact: a folder that nobody writes to any more."""
-
-    stage: str
-    key: str
-    path: Path
-    manifest: Manifest
-
-
-def artifact_key(
-    stage: str, version: int, settings: Mapping[str, Any], inputs: Mapping[str, str]
-) -> str:
-    """SHA-256 (64 hex digits) over canonical JSON of all that can change the artifact.
-
-    Raises:
-        TypeError: ``settings`` holds something that is no plain JSON value.
-        ValueError: ``settings`` holds NaN or an infinity.
-    """
-    content = {"stage": stage, "version": version, "settings": settings, "inputs": inputs}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-class Writer:
-    """The exclusive right to produce one artifact, held inside ``ArtifactStore.writer``.
-
-    ``finished`` is the artifact when another process published it while this one waited;
-    ``work`` is the folder to fill otherwise, with whatever an earlier attempt left there.
-    """
-
-    def __init__(self, store: ArtifactStore, stage: str, key: str) -> None:
-        self._store = store
-        self.stage = stage
-        self.key = key
-        self.finished = store.find(stage, key)
-        self.work = store.work_path(stage, key)
-        if self.finished is None:
-            store.quarantine_if_damaged(stage, key)
-            prepare_work(self.work)
-
-    def publish(self, provenance: Provenance, volatile: frozenset[str] = frozenset()) -> Artifact:
-        """Turns ``work`` into the artifact: hash, write the manifest, flush, rename.
-
-        Raises:
-            RuntimeError: The stage wrote nothing, or named a volatile file that it did not write.
-        """
-        drop_unfinished(self.work)
-        files = {
-            name: FileEntry(path.stat().st_size, sha256_of_file(path, sync=True), name in volatile)
-            for name, path in files_below(self.work)
-        }
-        if not files:
-            raise RuntimeError(f"stage {self.stage} wrote no file into its work folder")
-        if unknown := sorted(volatile - files.keys()):
-            raise RuntimeError(
-                f"stage {self.stage} marked {unknown} volatile but wrote no such file"
-            )
-        manifest = Manifest(
-            stage=self.stage,
-            key=self.key,
-            version=provenance.version,
-            settings=dict(provenance.settings),
-            inputs=dict(provenance.inputs),
-            files=files,
-            metrics=dict(provenance.metrics),
-            timings=dict(provenance.timings),
-            origin=dict(provenance.origin),
-            wandb=provenance.wandb,
-        )
-        write_json(self.work / MANIFEST, manifest.to_json())
-        shutil.rmtree(self.work / SCRATCH, ignore_errors=True)
-        sync_folders_below(self.work)
-        target = self._store.path(self.stage, self.key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.work.rename(target)
-        sync_folder(target.parent)
-        sync_folder(self.work.parent)
-        return Artifact(self.stage, self.key, target, manifest)
-
 
 class ArtifactStore:
-    """Artifacts in one folder, shared by any number of processes on one machine."""
+    """Artifacts in one folder, shared by any number of processes.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        locks: One writer per key; None takes what suits the folder's file system.
+    """
+
+    def __init__(self, root: Path, locks: KeyLocks | None = None) -> None:
         self.root = root
+        self._locks = key_locks(root) if locks is None else locks
+
+    def place(self, stage: str, key: str) -> str:
+        """Where an artifact is, for people."""
+        return str(self.path(stage, key))
 
     def path(self, stage: str, key: str) -> Path:
         """Where the published artifact is, or would be."""
@@ -155,26 +56,35 @@ class ArtifactStore:
 
     def state(self, stage: str, key: str) -> tuple[State, str]:
         """What is under a key, and what is wrong with it when damaged. Changes nothing."""
-        folder = self.path(stage, key)
-        if not folder.exists():
-            partial = any(files_below(self.work_path(stage, key)))
-            return (State.PARTIAL if partial else State.MISSING), ""
-        problem = self._damage(stage, key, hash_up_to=HASH_UP_TO)
-        return (State.CACHED, "") if problem is None else (State.DAMAGED, problem)
+        return self._state_here(stage, key)
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The complete and valid artifact of a key, or None. Changes nothing."""
-        if self.state(stage, key)[0] is not State.CACHED:
+        """The complete and valid artifact of a key in the folder, or None. Changes nothing."""
+        if self._state_here(stage, key)[0] is not State.CACHED:
             return None
         folder = self.path(stage, key)
         return Artifact(stage, key, folder, Manifest.read(folder))
+
+    def fetched(self, stage: str, key: str) -> Path:
+        """The folder of an artifact that a stage is about to read."""
+        return self.path(stage, key)
+
+    def left_there(self, stage: str, key: str) -> Artifact | None:
+        """An artifact that need not be in the folder since no stage is going to read it."""
+        return None
+
+    def begin(self, exp: str, stages: Mapping[str, str]) -> None:
+        """Told before a run's first stage, with the key of each."""
+
+    def settle(self, stages: Mapping[str, str]) -> None:
+        """Told after a run's last stage, with the key of each."""
 
     @contextmanager
     def writer(
         self, stage: str, key: str, on_wait: Callable[[], None] = lambda: None
     ) -> Iterator[Writer]:
         """Holds the key's lock. ``on_wait`` is called once when another process has it."""
-        with self._locked(stage, key, on_wait):
+        with self._locks.held(stage, key, on_wait):
             yield Writer(self, stage, key)
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
@@ -190,9 +100,17 @@ class ArtifactStore:
             if (manifest := self.manifest(stage, key)) is not None:
                 yield Artifact(stage, key, self.path(stage, key), manifest)
 
+    def summaries(self) -> list[Summary]:
+        """What ``artifacts`` would say of each in short, at once for ten thousand."""
+        return summaries_of(self.root)
+
     def published(self) -> list[tuple[str, str]]:
         """(stage, key) of every published folder, readable or not."""
         return _pairs_below(self.root)
+
+    def incoming(self) -> list[tuple[str, str]]:
+        """(stage, key) of everything that was half fetched from a remote store."""
+        return _pairs_below(self.root / ".incoming")
 
     def unfinished(self) -> list[tuple[str, str]]:
         """(stage, key) of every work folder."""
@@ -221,17 +139,14 @@ class ArtifactStore:
 
     def check(self, stage: str, key: str) -> str | None:
         """``quarantine_if_damaged`` on every byte, under the key's lock."""
-        with self._locked(stage, key, lambda: None):
+        with self._locks.held(stage, key, lambda: None):
             return self.quarantine_if_damaged(stage, key, thorough=True)
 
     def remove(self, stage: str, key: str) -> bool:
         """Deletes a key's artifact and its unfinished work; False when a process holds its lock."""
-        lock = self._lock(stage, key)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        try:
+        with self._locks.attempt(stage, key, patient=True) as held:
+            if not held:
+                return False
             # Renamed first: a kill in the middle of the deletion leaves no half artifact behind.
             for folder in (self.path(stage, key), self.work_path(stage, key)):
                 if folder.exists():
@@ -239,8 +154,6 @@ class ArtifactStore:
                     doomed.parent.mkdir(parents=True, exist_ok=True)
                     folder.rename(doomed)
                     shutil.rmtree(doomed)
-        finally:
-            lock.release()
         return True
 
     def quarantined(self) -> list[Path]:
@@ -248,13 +161,25 @@ class ArtifactStore:
         return sorted(p for p in (self.root / ".quarantine").glob("*/*") if p.is_dir())
 
     def empty_quarantine(self, *, pretend: bool) -> int:
-        """Deletes what was moved aside and returns its bytes; ``pretend`` only counts them."""
+        """Deletes what was moved aside or half fetched; returns its bytes.
+
+        ``pretend`` only counts them.
+        """
         count = 0
-        for folder in self.quarantined():
+        incoming = [self.root / ".incoming" / stage / key for stage, key in self.incoming()]
+        for folder in [*self.quarantined(), *incoming]:
             count += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             if not pretend:
                 shutil.rmtree(folder)
         return count
+
+    def _state_here(self, stage: str, key: str) -> tuple[State, str]:
+        folder = self.path(stage, key)
+        if not folder.exists():
+            partial = any(files_below(self.work_path(stage, key)))
+            return (State.PARTIAL if partial else State.MISSING), ""
+        problem = self._damage(stage, key, hash_up_to=HASH_UP_TO)
+        return (State.CACHED, "") if problem is None else (State.DAMAGED, problem)
 
     def _damage(self, stage: str, key: str, *, hash_up_to: int | None) -> str | None:
         folder = self.path(stage, key)
@@ -265,24 +190,6 @@ class ArtifactStore:
         if (manifest.stage, manifest.key) != (stage, key):
             return f"{MANIFEST} belongs to {manifest.stage}/{manifest.key[:8]}"
         return damage(folder, manifest, hash_up_to=hash_up_to)
-
-    def _lock(self, stage: str, key: str) -> FileLock:
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{stage}-{key}.lock")
-
-    @contextmanager
-    def _locked(self, stage: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        lock = self._lock(stage, key)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _free_quarantine_path(self, stage: str, key: str) -> Path:
         folder = self.root / ".quarantine" / stage
