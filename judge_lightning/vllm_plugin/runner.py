@@ -33,7 +33,6 @@ class Bench:
         self.head = JudgeHead.from_pretrained(settings.path)
         config = self.head.config
         self.threshold = config.threshold if settings.threshold is None else settings.threshold
-        self.position = config.position
         self.record = Record(Path(settings.record)) if settings.record else None
         self.opinion: Opinion | None = None
         self._layout: Layout | None = None
@@ -68,8 +67,6 @@ class Bench:
         )
 
     def _states(self, state: Any, rows: Tensor) -> Tensor:
-        if self.position == "post_norm":
-            return state.hidden_states[rows]
         states = [layer[rows] for layer in state.aux_hidden_states]
         if len(states) != len(self.layers):
             raise RuntimeError(f"the target gave {len(states)} states for {self.layers}")
@@ -175,9 +172,8 @@ def _with_judge(sampler_class: Any) -> Any:
         if settings is None:
             return
         bench = Bench(settings)
-        if bench.position == "pre_norm":
-            _require_layers(config.model_config)
-            runner.use_aux_hidden_state_outputs = True
+        _require_layers(config.model_config)
+        runner.use_aux_hidden_state_outputs = True
         runner.judge_bench = bench
         runner.rejection_sampler = sampler_class(
             runner.sampler, runner.speculative_config, runner.device
@@ -196,7 +192,7 @@ def _require_layers(model_config: Any) -> None:
         raise UserError(
             "judge",
             f"reads a block's own output, which vLLM's {name} does not give",
-            "train one on the state after the final norm (judge.position=post_norm)",
+            "serve a model of which it does (those that support EAGLE-3), or decode with transformers",
         )
 
 
