@@ -1,4 +1,4 @@
-"""Lets every decoder answer every prompt, in one process or in several side by side."""
+"""Lets every decoder answer every prompt, whoever carries it out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from evals.agreement import check_agreement
 from evals.cycle_time import BOUND_PROMPTS, measure_bounds
 from evals.decoders import NO_RULES, Rules, build_decoder, is_speculative, watch_shift
 from evals.generations import Bound, Generation, ShardFiles, Timing, text_of
-from evals.side_by_side import run_side_by_side
 from evals.speed import spread_evenly
 from judge_lightning.court.records import Prompt
+from judge_lightning.crew import Crew
 
 if TYPE_CHECKING:
     from judge_lightning.decoding.draft_length import DraftLength
@@ -60,7 +60,11 @@ class Comparison:
 
 
 class Portion(Protocol):
-    """What is decoded, written and resumed as a whole; picklable."""
+    """A shard of prompts (``judge_lightning.crew.Shard``)."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where something is said about it."""
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -69,7 +73,7 @@ class Portion(Protocol):
     def complete(self, decoders: Sequence[str]) -> bool:
         """Whether all of it is written."""
 
-    def decode(self, bench: Bench) -> Iterator[None]:
+    def do(self, bench: Bench) -> Iterator[None]:
         """Decodes and writes it; yields after each of its prompts."""
 
 
@@ -80,11 +84,16 @@ class Shard:
     files: ShardFiles
     prompts: tuple[Prompt, ...]
 
+    @property
+    def name(self) -> str:
+        """``prompts-<number>``."""
+        return f"prompts-{self.files.number:05d}"
+
     def complete(self, decoders: Sequence[str]) -> bool:
         """Whether all of it is written."""
         return self.files.complete(decoders)
 
-    def decode(self, bench: Bench) -> Iterator[None]:
+    def do(self, bench: Bench) -> Iterator[None]:
         """Decodes and writes it; yields after each prompt."""
         return bench.decode_shard(self)
 
@@ -98,34 +107,23 @@ def plan_shards(prompts: Sequence[Prompt], folder: Path, size: int) -> list[Shar
     ]
 
 
-def run_comparison(
-    comparison: Comparison, shards: Sequence[Portion], devices: Sequence[str | None]
-) -> Iterator[None]:
+def run_comparison(comparison: Comparison, shards: Sequence[Portion], crew: Crew) -> Iterator[None]:
     """Decodes the portions that are not complete yet; yields after each prompt.
 
     Args:
         comparison: What to decode.
         shards: From ``plan_shards``, or other portions.
-        devices: One process per entry, which sees only those CUDA devices
-            (``CUDA_VISIBLE_DEVICES``; None leaves them as they are). A single entry decodes
-            in this process.
+        crew: Who decodes them, each of it with a bench of its own.
 
     Raises:
         DisagreementError: Standard speculative decoding is not what the target alone writes.
     """
     missing = [shard for shard in shards if not shard.complete(comparison.decoders)]
     if not missing:
-        return
-    workers = min(len(devices), len(missing))
+        return iter(())
     # Of all shards: a resumed run makes its caches as long as an undisturbed one, and so rounds
     # as it does.
-    longest = _longest(shards)
-    if workers == 1:
-        bench = Bench(comparison, longest)
-        for shard in missing:
-            yield from shard.decode(bench)
-        return
-    yield from run_side_by_side(partial(Bench, comparison, longest), missing, devices[:workers])
+    return crew.carry_out(partial(Bench, comparison, _longest(shards)), missing)
 
 
 class Bench:

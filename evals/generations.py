@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judge_lightning.crew import beside
 from judge_lightning.generations import (
     BOUNDS,
     TIMINGS,
@@ -108,10 +109,10 @@ def text_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str
 
 def write_rows(path: Path, rows: Iterable[Any]) -> None:
     """Writes dataclasses as JSON Lines, beside the name first and then renamed into place."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
+    unfinished = beside(path)
+    with unfinished.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(asdict(row), ensure_ascii=False, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    unfinished.replace(path)

@@ -1,30 +1,46 @@
-"""Portions of work done by several processes side by side, each with its own devices."""
+"""Shards done by several processes of this machine side by side, each with its own devices."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from judge_lightning.crew import Alone, Shard
 from judge_lightning.parent_process import follow_parent
 
 LOOK_SECONDS = 0.5
 """How often is looked at what the processes have done."""
 
+B = TypeVar("B")
 
-def run_side_by_side(
-    open_bench: Callable[[], Any], portions: Sequence[Any], devices: Sequence[str | None]
-) -> Iterator[None]:
-    """Does the portions; yields as often as their ``decode`` does, within ``LOOK_SECONDS``.
 
-    Args:
-        open_bench: Loads what a portion's ``decode`` is given, once in every process; picklable.
+@dataclass(frozen=True)
+class SideBySide:
+    """A crew of processes on this machine; one alone is this process.
+
+    Attributes:
         devices: One process per entry, which sees only those CUDA devices
             (``CUDA_VISIBLE_DEVICES``; None leaves them as they are).
     """
+
+    devices: Sequence[str | None]
+
+    def carry_out(self, open_bench: Callable[[], B], shards: Iterable[Shard[B]]) -> Iterator[None]:
+        """As ``Crew`` says; yields within ``LOOK_SECONDS``."""
+        listed = list(shards)
+        workers = min(len(self.devices), len(listed))
+        if workers > 1:
+            return _run_side_by_side(open_bench, listed, self.devices[:workers])
+        return Alone().carry_out(open_bench, listed)
+
+
+def _run_side_by_side(
+    open_bench: Callable[[], B], shards: Sequence[Shard[B]], devices: Sequence[str | None]
+) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     seats = context.Queue()
     for seat in enumerate(devices):
@@ -38,7 +54,7 @@ def run_side_by_side(
         initargs=(open_bench, seats, done),
     )
     try:
-        pending = {pool.submit(_do, portion) for portion in portions}
+        pending = {pool.submit(_do, shard) for shard in shards}
         yield from _counted(pending, done)
     except BaseException:
         _stop(pool)
@@ -51,7 +67,7 @@ def _counted(pending: set[Future[None]], done: Sequence[int]) -> Iterator[None]:
     """Yields for everything that is counted in ``done`` until nothing is pending.
 
     Raises:
-        Exception: What a portion raised.
+        Exception: What a shard raised.
     """
     told = 0
     while pending:
@@ -64,7 +80,7 @@ def _counted(pending: set[Future[None]], done: Sequence[int]) -> Iterator[None]:
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """Ends the pool without waiting for portions that nobody will use any more."""
+    """Ends the pool without waiting for shards that nobody will use any more."""
     processes = list((getattr(pool, "_processes", None) or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
@@ -93,7 +109,7 @@ def _start_worker(open_bench: Callable[[], Any], seats: Any, done: Any) -> None:
     _worker.append(_Worker(open_bench(), done, seat))
 
 
-def _do(portion: Any) -> None:
+def _do(shard: Shard[Any]) -> None:
     worker = _worker[0]
-    for _ in portion.decode(worker.bench):
+    for _ in shard.do(worker.bench):
         worker.done[worker.seat] += 1

@@ -1,23 +1,18 @@
 """Embeddings of the frozen target at every labelled token, all layers from one forward pass.
 
-Written as safetensors shards with an index. A shard holds whole tuples of one split, so what
-is in memory is one shard, however many tuples there are, and a shard that is there already
-is never computed again.
+They lie in safetensors shards with an index (``judge_lightning.embedding_shards`` writes them).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
@@ -132,80 +127,39 @@ def prompt_number(prompt_id: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def plan_shards(
-    tuples: Iterable[LabelledTuple], shard_tokens: int
-) -> Iterator[tuple[int, list[LabelledTuple]]]:
-    """Groups consecutive tuples of one split until they hold ``shard_tokens`` labelled tokens.
+@dataclass(frozen=True)
+class Embedder:
+    """What a shard is embedded with.
 
-    Yields the running number of the group's first tuple, and the group. The same tuples always
-    give the same groups.
-    """
-    group: list[LabelledTuple] = []
-    tokens = first = 0
-    for number, labelled in enumerate(tuples):
-        size = _labelled_tokens(labelled)
-        full = tokens + size > shard_tokens
-        if group and (full or labelled.split != group[0].split):
-            yield first, group
-            group, tokens, first = [], 0, number
-        group.append(labelled)
-        tokens += size
-    if group:
-        yield first, group
-
-
-def embed_tuples(
-    model: PreTrainedModel,
-    tuples: Iterable[LabelledTuple],
-    folder: Path,
-    *,
-    dtype: str,
-    shard_tokens: int,
-    batch_size: int,
-    target: str = "",
-    draft: DraftModel | None = None,
-) -> Iterator[Shard]:
-    """Writes the shards of all tuples and yields each as it becomes complete.
-
-    Shards that the folder already holds are yielded without a forward pass. The index is
-    written after the last one.
-
-    Args:
-        tuples: Ordered by split; read once, as a stream.
-        dtype: ``float16``, ``bfloat16`` or ``float32``, what the shards are stored in.
-        shard_tokens: Labelled tokens per shard; a shard of all layers is held in memory.
+    Attributes:
+        dtype: ``float16``, ``bfloat16`` or ``float32``, what the states are stored in.
         batch_size: Answers per forward pass.
-        target: The target's fingerprint, for the index.
         draft: Its states are stored too, and which tokens the target would not have written.
-
-    Raises:
-        UserError: A state is too large for the dtype, or there are no tuples.
     """
-    layers = len(decoder_blocks(model))
-    shards: list[Shard] = []
-    for number, (first, group) in enumerate(plan_shards(tuples, shard_tokens)):
-        path = folder / f"shard-{number:05d}.safetensors"
-        if not path.exists():
-            tensors = _embed_group(
-                model,
-                group,
-                first=first,
-                layers=layers,
-                dtype=DTYPES[dtype],
-                batch_size=batch_size,
-                draft=draft,
-            )
-            _write_atomically(path, tensors)
-        shards.append(_shard(path, group, mismatches=draft is not None))
-        yield shards[-1]
-    if not shards:
-        raise UserError("annotate", "gave no tuples to embed", "mine more prompts or samples")
-    with safe_open(folder / shards[0].file, "pt") as file:
-        hidden_size = int(file.get_slice("layer.0").get_shape()[1])
-    index = EmbeddingIndex(layers, hidden_size, dtype, target, tuple(shards))
-    if draft is not None:
-        index = replace(index, draft_hidden_size=draft.hidden_size, draft=draft.fingerprint)
-    index.save(folder)
+
+    model: PreTrainedModel
+    dtype: str
+    batch_size: int
+    draft: DraftModel | None = None
+
+    def embed(self, first: int, group: Sequence[LabelledTuple]) -> dict[str, Tensor]:
+        """The tensors of one shard, as ``EmbeddingIndex`` describes them.
+
+        Args:
+            first: The running number of the group's first tuple.
+
+        Raises:
+            UserError: A state is too large for the dtype.
+        """
+        return _embed_group(
+            self.model,
+            group,
+            first=first,
+            layers=len(decoder_blocks(self.model)),
+            dtype=DTYPES[self.dtype],
+            batch_size=self.batch_size,
+            draft=self.draft,
+        )
 
 
 @torch.inference_mode()
@@ -326,34 +280,3 @@ def _check_finite(states: dict[str, Tensor]) -> None:
                 f"a hidden state at {name} is too large for {kind}",
                 "choose bfloat16 or float32",
             )
-
-
-def _labelled_tokens(labelled: LabelledTuple) -> int:
-    labels = (*labelled.correct_labels, *labelled.wrong_labels)
-    return sum(label != IGNORED for label in labels)
-
-
-def _shard(path: Path, group: Sequence[LabelledTuple], *, mismatches: bool) -> Shard:
-    counts = {"mismatches": 0, "mismatched_mistakes": 0}
-    if mismatches:
-        with safe_open(path, "pt") as file:
-            labels_there = file.get_tensor("labels")[file.get_tensor("mismatch")]
-        counts["mismatches"] = len(labels_there)
-        counts["mismatched_mistakes"] = int((labels_there == 0).sum())
-    labels = [label for t in group for label in (*t.correct_labels, *t.wrong_labels)]
-    return Shard(
-        file=path.name,
-        split=group[0].split,
-        tuples=len(group),
-        tokens=sum(label != IGNORED for label in labels),
-        mistakes=sum(label == 0 for label in labels),
-        **counts,
-    )
-
-
-def _write_atomically(path: Path, tensors: dict[str, Tensor]) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    save_file(tensors, unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -14,37 +14,55 @@ from pipelines.stand_in import model_fingerprint
 
 if TYPE_CHECKING:
     from evals.comparison import Comparison
+    from judge_lightning.crew import Crew
 
 _HINTS = {"eager": "", "compiled": " (its first run on a machine compiles for a minute or two)"}
 
 
 def prepare_comparison(
-    config: RunConfig, judge: Path | None, engine_field: str
-) -> tuple[Comparison, list[str | None]]:
-    """What all decoding processes start from, and the devices of each of them.
+    config: RunConfig, judge: Path | None, engine_field: str, hired: Crew | None = None
+) -> tuple[Comparison, Crew]:
+    """What everybody who decodes starts from, and who decodes.
 
     Args:
         judge: The folder of the judge; None where no decoder asks one.
         engine_field: Where the user has set ``engine.kind`` of this configuration.
+        hired: Who decodes in place of this machine's processes.
 
     Raises:
         UserError: The judge cannot be read, or was trained on other models.
     """
     from evals.decoders import choose_engine
-    from evals.workers import cpu_threads, visible_gpus, worker_devices
 
-    gpus = visible_gpus(config.engine.device)
-    devices = worker_devices(_workers(config), gpus)
+    crew, threads, on_gpu = _at_home(config) if hired is None else (hired, *_of_replica(config))
     reading = decoders_reading_draft(config)
     engine = choose_engine(
-        config.engine.kind, config.engine.temperature, on_gpu=bool(gpus), reading=reading
+        config.engine.kind, config.engine.temperature, on_gpu=on_gpu, reading=reading
     )
     if engine != config.engine.kind:
         what = "probabilities" if _reading_probabilities(config) else "states"
         hint = f" ({', '.join(reading)} reads the draft's {what})" if reading else ""
         hint = hint or _HINTS[engine]
         print(f"{engine_field}={config.engine.kind} takes {engine}{hint}", flush=True)
-    return _comparison(config, judge, cpu_threads(len(devices)), engine), devices
+    return _comparison(config, judge, threads, engine), crew
+
+
+def _at_home(config: RunConfig) -> tuple[Crew, int, bool]:
+    """This machine's processes, the threads of each, and whether they have GPUs."""
+    from evals.side_by_side import SideBySide
+    from evals.workers import cpu_threads, visible_gpus, worker_devices
+
+    gpus = visible_gpus(config.engine.device)
+    devices = worker_devices(_workers(config), gpus)
+    return SideBySide(devices), cpu_threads(len(devices)), bool(gpus)
+
+
+def _of_replica(config: RunConfig) -> tuple[int, bool]:
+    """The threads of a replica elsewhere, and whether it has GPUs."""
+    replica = config.launch.ray
+    assert replica is not None, "nobody was hired"
+    on_gpu = replica.gpus_per_replica > 0 and config.engine.device != "cpu"
+    return max(1, int(replica.cpus_per_replica)), on_gpu
 
 
 def judged_decoders(config: RunConfig) -> list[str]:

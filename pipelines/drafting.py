@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.court.records import Prompt, read_records
 from judge_lightning.court.stretches import COURT_SPLITS
+from judge_lightning.crew import beside
 from judge_lightning.errors import UserError
 from pipelines.authors import REFERENCE, authors_of, endpoint_of, longest_context
 from pipelines.chat import load_chat
 from pipelines.config import DrafterConfig, ModelConfig, RunConfig
-from pipelines.durable import UNFINISHED_SUFFIX, write_json
+from pipelines.durable import write_json
 from pipelines.pair import load_pair_model, load_pair_tokenizer, named_model
 from pipelines.work_folder import SCRATCH
 
@@ -178,7 +179,7 @@ def replace_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
     """Writes what was rejected, whole or not at all; no file where there is nothing."""
     from judge_lightning.court.rejects import write_rejected
 
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
+    unfinished = beside(path)
     if write_rejected(unfinished, rejected):
         unfinished.replace(path)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from judge_lightning.crew import Crew
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
 from pipelines.manifest import Provenance
@@ -49,12 +50,14 @@ def execute(
     *,
     on_done: Callable[[StageResult], None],
     on_wait: Callable[[PlannedStage], None],
+    crew: Crew | None = None,
 ) -> None:
     """Runs the selected stages in order; what is finished stays finished whatever comes later.
 
     Args:
         on_done: Called after each stage.
         on_wait: Called when another process is computing the stage's artifact.
+        crew: Who carries out the shards of stages that have some; None: this machine.
 
     Raises:
         StageError: A stage raised something else than ``UserError``, which passes as it is.
@@ -64,7 +67,7 @@ def execute(
 
         torch.set_num_threads(config.launch.threads)
     for planned in plan.selected:
-        on_done(_result(planned, config, store, tracker, on_wait))
+        on_done(_result(planned, config, store, tracker, on_wait, crew=crew))
 
 
 def _result(
@@ -73,6 +76,8 @@ def _result(
     store: ArtifactStore,
     tracker: RunTracker,
     on_wait: Callable[[PlannedStage], None],
+    *,
+    crew: Crew | None,
 ) -> StageResult:
     started = time.perf_counter()
     artifact = store.find(planned.name, planned.key)
@@ -80,7 +85,9 @@ def _result(
     if artifact is None:
         with store.writer(planned.name, planned.key, lambda: on_wait(planned)) as writer:
             cached = writer.finished is not None
-            artifact = writer.finished or _computed(planned, config, store, tracker, writer)
+            artifact = writer.finished or _computed(
+                planned, config, store, tracker, writer, crew=crew
+            )
     if cached:
         tracker.used(artifact)
     else:
@@ -94,6 +101,8 @@ def _computed(
     store: ArtifactStore,
     tracker: RunTracker,
     writer: Writer,
+    *,
+    crew: Crew | None,
 ) -> Artifact:
     recorder = tracker.recorder(planned.name)
     context = StageContext(
@@ -101,6 +110,7 @@ def _computed(
         inputs={name: store.path(name, key) for name, key in planned.inputs.items()},
         work=writer.work,
         recorder=recorder,
+        crew=crew,
     )
     started = datetime.now(UTC)
     clock = time.perf_counter()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from judge_lightning.errors import UserError
 from pipelines.config import ModelConfig, PairConfig, RunConfig
+from pipelines.crew.hiring import check_launch
 from pipelines.fitting import check_memory
 from pipelines.gate import check_gate
 from pipelines.loading import check_loading
@@ -63,6 +64,7 @@ def validate_run(config: RunConfig, plan: Plan) -> None:
     """
     check_tracking(config.tracking)
     check_gate(config)
+    check_launch(config)
     check_writable("artifacts_dir", Path(config.artifacts_dir))
     check_writable("output_dir", Path(config.output_dir))
     if config.pipeline != "pretrain":

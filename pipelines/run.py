@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipelines.composition import CONF, as_user_error, typed_config
 from pipelines.config import RunConfig, register_schemas
+from pipelines.crew.hiring import hired_crew
 from pipelines.execution import StageError, StageResult, execute
 from pipelines.gate import GateRefusedError, require_passed
 from pipelines.graph import discover_stages, stages_of_pipeline
@@ -132,8 +133,9 @@ def carry_out(
             settings=asdict(config),
             **_wandb_names(config, folder.path),
         ) as tracker,
+        hired_crew(config, plan) as crew,
     ):
-        execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait)
+        execute(plan, config, store, tracker, on_done=on_done, on_wait=on_wait, crew=crew)
         cost = Cost(round(time.perf_counter() - began, 3), memory.peak)
         tracker.record("run", asdict(cost))
     folder.finished(cost)

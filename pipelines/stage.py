@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from judge_lightning.crew import Crew
 from pipelines.config import RunConfig
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class StageContext:
     recorder: Recorder
     volatile: set[str] = field(default_factory=set)
     """Relative names of files that hold timings or hosts and so differ between reruns."""
+    crew: Crew | None = None
+    """Who carries out the shards of a stage that is ``in_shards``; None: this machine."""
 
 
 class Stage(ABC):
@@ -79,6 +82,8 @@ class Stage(ABC):
     """Raised when the meaning of the stage's output changes."""
     reads: ClassVar[tuple[str, ...]] = ()
     """The stages whose artifacts this one reads, as far as the run has them (``wanted``)."""
+    in_shards: ClassVar[bool] = False
+    """Whether its work is cut into shards that a crew carries out (``StageContext.crew``)."""
 
     def wanted(self, config: RunConfig) -> bool:
         """Whether the run has this stage at all; what reads it does without where it has not."""

@@ -55,6 +55,11 @@ class Dialogue:
     sampling: str
 
     @property
+    def name(self) -> str:
+        """``questions-<number>``."""
+        return f"questions-{self.number:05d}"
+
+    @property
     def prompts(self) -> tuple[Prompt, ...]:
         """Both turns as one text, for the length of caches."""
         text = "\n".join(self.question.turns)
@@ -74,7 +79,7 @@ class Dialogue:
         """Whether it is written: both files are renamed into place whole."""
         return self.answers.is_file() and self.timings.is_file()
 
-    def decode(self, bench: Bench) -> Iterator[None]:
+    def do(self, bench: Bench) -> Iterator[None]:
         """Answers and writes it; yields once."""
         answers: list[Answer] = []
         timings: list[Timing] = []

@@ -13,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from pipelines.config.acceptance import AcceptanceConfig, TextConfig
+from pipelines.config.cluster import RayConfig
 from pipelines.config.court import (
     AnnotateConfig,
     ChatConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "ModelConfig",
     "PairConfig",
     "PretrainConfig",
+    "RayConfig",
     "RunConfig",
     "SafetyConfig",
     "SourceConfig",

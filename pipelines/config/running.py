@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from pipelines.config.cluster import RayConfig
+
 
 @dataclass
 class TrackingConfig:
@@ -30,6 +32,8 @@ class LaunchConfig:
     """*(free)* The machine that the pair has to fit, such as ``8 x 80 GiB``; None: this one."""
     prompt_tokens: int = 512
     """*(free)* The longest prompt that the memory is reckoned for. A longer one is not refused."""
+    ray: RayConfig | None = None
+    """*(free)* The Ray cluster that does the shards; None: this machine's processes do."""
 
 
 @dataclass

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from judge_lightning.court.annotators import load_annotator
+from judge_lightning.crew import Alone
 from judge_lightning.errors import UserError
-from pipelines.annotating import annotator_settings, annotator_tools, check_annotating
+from pipelines.annotating import annotator_settings, check_annotating
 from pipelines.config import RunConfig
 from pipelines.durable import read_json
-from pipelines.pair import load_pair_tokenizer
+from pipelines.labelling import LabelBench, StretchShard, stretch_facts
 from pipelines.stage import Stage, StageContext
-
-if TYPE_CHECKING:
-    from judge_lightning.court.stretches import Stretch
-    from judge_lightning.court.tuples import Court
 
 
 class Annotate(Stage):
@@ -31,6 +26,7 @@ class Annotate(Stage):
     name = "annotate"
     version = 2
     reads = ("prompts", "mine")
+    in_shards = True
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The annotator and what it labels. The tokenizer is in ``mine``'s key already."""
@@ -61,60 +57,19 @@ class Annotate(Stage):
         config = context.config
         mined = read_json(context.inputs["mine"] / "statistics.json")
         require_tuples(mined["tuples"], config.mine.minimum_tuples)
-        stretches = read_stretches(
-            context.inputs["prompts"] / "prompts.jsonl", config.mine.shard_size
+        prompts = context.inputs["prompts"] / "prompts.jsonl"
+        total = sum(1 for _ in read_stretches(prompts, config.mine.shard_size))
+        facts = [stretch_facts(context.work, number) for number in range(total)]
+        missing = (
+            StretchShard(context.work, context.inputs["mine"], stretch)
+            for stretch in read_stretches(prompts, config.mine.shard_size)
+            if not facts[stretch.number].exists()
         )
-        label = _labeller(context)
-        total = -(-mined["prompts"] // config.mine.shard_size)
-        facts = []
-        for stretch in context.recorder.progress(stretches, total=total, unit="stretch"):
-            path = context.work / f"stretch-{stretch.number:05d}.json"
-            if not path.exists():
-                _write_stretch(path, label(stretch))
-            facts.append(read_json(path))
-        _summarise(context, facts)
-
-
-def _labeller(context: StageContext) -> Any:
-    """A function that labels one stretch; what it needs is made once."""
-    from judge_lightning.court.labels import TokenSpans
-    from judge_lightning.court.stretches import read_answers
-    from judge_lightning.court.tuples import label_court
-
-    config = context.config
-    annotate = load_annotator(config.annotate.name, annotator_tools(config))
-    tokenizer = load_pair_tokenizer(config)
-    spans = TokenSpans(tokenizer)
-
-    def label(stretch: Stretch) -> Court:
-        return label_court(
-            stretch.prompts,
-            read_answers(context.inputs["mine"], stretch.number),
-            annotate,
-            tokenizer,
-            after_mistake=config.annotate.after_mistake,
-            check_right=config.annotate.check_right,
-            spans=spans,
-        )
-
-    return label
-
-
-def _write_stretch(path: Path, court: Court) -> None:
-    from judge_lightning.court.dataset.tables import write_table
-
-    number = path.stem.rpartition("-")[2]
-    write_table(path.with_name(f"tuples-{number}.parquet"), court.tuples)
-    facts = {
-        "tuples": len(court.tuples),
-        "answers": court.answers,
-        "generations": court.generations,
-        "left_out": dict(sorted(court.left_out.items())),
-        "rejected": [asdict(one) for one in court.rejected],
-    }
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+        labelled = (context.crew or Alone()).carry_out(partial(LabelBench, config), missing)
+        done = sum(path.exists() for path in facts)
+        for _ in context.recorder.progress(labelled, total=total, unit="stretch", done=done):
+            pass
+        _summarise(context, [read_json(path) for path in facts])
 
 
 def _summarise(context: StageContext, facts: list[dict[str, Any]]) -> None:

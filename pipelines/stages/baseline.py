@@ -21,6 +21,7 @@ class Baseline(Stage):
     name = "baseline"
     version = 2
     reads = ("prompts",)
+    in_shards = True
 
     def wanted(self, config: RunConfig) -> bool:
         return config.engine.share_baselines

@@ -34,6 +34,7 @@ class Decode(Stage):
     name = "decode"
     version = 3
     reads = ("prompts", "baseline", "calibrate", "certify")
+    in_shards = True
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         used = used_rules(config)
@@ -108,9 +109,9 @@ def answer(context: StageContext, prompts: list[Prompt], engine_field: str) -> N
     config = context.config
     shards = plan_shards(prompts, context.work, config.engine.shard_size)
     judge = judge_folder(context) if judged_decoders(config) else None
-    comparison, devices = prepare_comparison(config, judge, engine_field)
+    comparison, crew = prepare_comparison(config, judge, engine_field, context.crew)
     done = sum(len(shard.prompts) for shard in shards if shard.files.complete(comparison.decoders))
-    decoded = run_comparison(comparison, shards, devices)
+    decoded = run_comparison(comparison, shards, crew)
     for _ in context.recorder.progress(decoded, total=len(prompts), unit="prompts", done=done):
         pass
     context.volatile.update(name for shard in shards for name in shard.files.measured)

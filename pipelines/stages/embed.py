@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
@@ -10,6 +11,9 @@ from pipelines.judge_heads import embeds_draft
 from pipelines.pair import load_pair_model, model_settings, target_shape
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import model_fingerprint, seed_of
+
+if TYPE_CHECKING:
+    from judge_lightning.embeddings import Embedder
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 _UNKNOWN_COUNT = 1000
@@ -22,6 +26,7 @@ class Embed(Stage):
     name = "embed"
     version = 3
     reads = ("dataset",)
+    in_shards = True
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The target, and how its states are stored; the draft, where a head reads it too."""
@@ -59,26 +64,21 @@ class Embed(Stage):
     def run(self, context: StageContext) -> None:
         """Embeds the tuples shard by shard; complete shards are not computed again."""
         from judge_lightning.court.dataset.tables import read_dataset
-        from judge_lightning.embeddings import embed_tuples, plan_shards
-        from judge_lightning.mismatches import DraftModel
+        from judge_lightning.embedding_shards import plan_shards, write_embeddings
 
         config = context.config
         dataset = context.inputs["dataset"]
-        groups = plan_shards(read_dataset(dataset), config.embed.shard_tokens)
-        total = sum(1 for _ in groups)
-        seed = seed_of(config.pair.draft)
-        draft = None
-        if embeds_draft(config):
-            draft = DraftModel(load_pair_model(config, seed), model_fingerprint(seed))
-        shards = embed_tuples(
-            load_pair_model(config, seed_of(config.pair.target)),
+        total = sum(1 for _ in plan_shards(read_dataset(dataset), config.embed.shard_tokens))
+        drafted = embeds_draft(config)
+        shards = write_embeddings(
+            partial(_open_embedder, config),
             read_dataset(dataset),
             context.work,
             dtype=config.embed.dtype,
             shard_tokens=config.embed.shard_tokens,
-            batch_size=config.embed.batch_size,
             target=model_fingerprint(seed_of(config.pair.target)),
-            draft=draft,
+            draft=model_fingerprint(seed_of(config.pair.draft)) if drafted else None,
+            crew=context.crew,
         )
         tokens = mistakes = mismatches = 0
         for shard in context.recorder.progress(shards, total=total, unit="shard"):
@@ -88,8 +88,20 @@ class Embed(Stage):
         context.recorder.metric("shards", total)
         context.recorder.metric("tokens", tokens)
         context.recorder.metric("mistake_tokens", mistakes)
-        if draft is not None:
+        if drafted:
             context.recorder.metric("mismatched_tokens", mismatches)
+
+
+def _open_embedder(config: RunConfig) -> Embedder:
+    from judge_lightning.embeddings import Embedder
+    from judge_lightning.mismatches import DraftModel
+
+    target = load_pair_model(config, seed_of(config.pair.target))
+    draft = None
+    if embeds_draft(config):
+        seed = seed_of(config.pair.draft)
+        draft = DraftModel(load_pair_model(config, seed), model_fingerprint(seed))
+    return Embedder(target, config.embed.dtype, config.embed.batch_size, draft)
 
 
 STAGE = Embed()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from judge_lightning.court.records import Answer, Prompt, read_records, write_records
+from judge_lightning.court.records import Answer, read_records
 from judge_lightning.court.rejects import read_rejected, refuse_too_many
 from judge_lightning.court.stretches import COURT_SPLITS
+from judge_lightning.crew import Alone, Crew
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import locate
 from pipelines.authors import (
-    REFERENCE,
     author_settings,
     authors_of,
     check_vocabularies_of,
@@ -25,44 +26,14 @@ from pipelines.authors import (
     text_bytes,
     validate_authors,
 )
-from pipelines.chat import chat_settings, load_chat, validate_chat
+from pipelines.chat import chat_settings, validate_chat
 from pipelines.config import RunConfig
-from pipelines.drafting import (
-    CourtPrompts,
-    Desk,
-    keep_usage,
-    read_note,
-    replace_rejected,
-)
-from pipelines.durable import UNFINISHED_SUFFIX
+from pipelines.drafting import CourtPrompts, read_note
+from pipelines.mining import AskedShard, MineBench, MineShard
 from pipelines.pair import template_digest
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import model_fingerprint, seed_of
 from pipelines.work_folder import SCRATCH
-
-if TYPE_CHECKING:
-    from judge_lightning.court.chat import Chat
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """One author's answers to one stretch of the prompts."""
-
-    work: Path
-    author: str
-    number: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.author}-{self.number:05d}"
-
-    @property
-    def answers(self) -> Path:
-        return self.work / f"answers-{self.name}.jsonl"
-
-    @property
-    def rejected(self) -> Path:
-        return self.work / f"rejected-{self.name}.jsonl"
 
 
 class Mine(Stage):
@@ -76,6 +47,7 @@ class Mine(Stage):
     name = "mine"
     version = 2
     reads = ("prompts",)
+    in_shards = True
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """The authors with their models and how they write.
@@ -129,17 +101,22 @@ class Mine(Stage):
                 "data.shares", "leave no prompts for the court", f"give {COURT_SPLITS} a share"
             )
         shards = [
-            _Shard(context.work, author, number)
+            MineShard(context.work, author, number)
             for author in authors_of(context.config)
             for number in range(prompts.stretches)
         ]
         missing = [shard for shard in shards if not _is_done(context.config, shard)]
+        began = time.perf_counter()
         if missing:
             _write_shards(context, prompts, missing, done=len(shards) - len(missing))
-        _summarise(context, prompts.stretches)
+        seconds = time.perf_counter() - began
+        counts = _count(context, prompts.stretches, frozenset(missing))
+        if counts.new_tokens:
+            context.recorder.metric("tokens_per_second", counts.new_tokens / seconds)
+        _summarise(context, counts)
 
 
-def _is_done(config: RunConfig, shard: _Shard) -> bool:
+def _is_done(config: RunConfig, shard: MineShard) -> bool:
     """What an endpoint failed to answer is asked again when the stage is taken up again."""
     from judge_lightning.court.chat.replies import PASSING
 
@@ -151,65 +128,36 @@ def _is_done(config: RunConfig, shard: _Shard) -> bool:
 
 
 def _write_shards(
-    context: StageContext, prompts: CourtPrompts, missing: list[_Shard], done: int
+    context: StageContext, prompts: CourtPrompts, missing: list[MineShard], done: int
 ) -> None:
-    from judge_lightning.court.checkers import load_checkers
-    from judge_lightning.court.drafters.drafts import check_drafts
-
-    names = list(dict.fromkeys(shard.author for shard in missing))
-    desk = Desk(context.config, prompts, context.work, names)
-    checkers = load_checkers(
-        _checker_chat(context),
-        workers=os.cpu_count() or 1,
-        allow_code=context.config.mine.allow_code,
+    """This process asks what has a journal or a file, whoever carries out the rest."""
+    config, crew = context.config, context.crew
+    models = [name for name, author in authors_of(config).items() if author.kind == "local"]
+    away = [shard for shard in missing if crew is not None and shard.author in models]
+    written = itertools.chain(
+        _carried_out(context, Alone(), prompts, [one for one in missing if one not in away]),
+        _carried_out(context, crew or Alone(), prompts, away),
     )
-    checkers.require(prompts.checkers)
-    opened, author = None, None
-    tokens, began = 0, time.perf_counter()
-    for shard, stretch in context.recorder.progress(
-        _in_turn(prompts, missing), total=len(missing) + done, unit="shard", done=done
-    ):
-        if opened != shard.author:
-            author = None
-            author, opened = desk.open(shard.author), shard.author
-        assert author is not None
-        before = desk.usage(shard.author)
-        drafts = author.write(stretch)
-        answers, rejected = check_drafts(
-            shard.author, drafts, checkers, only_right=shard.author == REFERENCE
-        )
-        usage = desk.usage(shard.author)
-        if usage is not None and before is not None:
-            keep_usage(context.work, shard.name, usage, before)
-        replace_rejected(shard.rejected, rejected)
-        unfinished = shard.answers.with_suffix(UNFINISHED_SUFFIX)
-        write_records(unfinished, answers)
-        unfinished.replace(shard.answers)
-        tokens += sum(len(answer.token_ids) for answer in answers)
-    if tokens:
-        context.recorder.metric("tokens_per_second", tokens / (time.perf_counter() - began))
+    for _ in context.recorder.progress(written, total=len(missing) + done, unit="shard", done=done):
+        pass
 
 
-def _in_turn(prompts: CourtPrompts, missing: list[_Shard]) -> Iterator[tuple[_Shard, list[Prompt]]]:
-    """The missing shards with their prompts, one author after the other."""
-    for author in dict.fromkeys(shard.author for shard in missing):
-        shards = {shard.number: shard for shard in missing if shard.author == author}
-        for number, stretch in prompts.stretch(set(shards)):
-            yield shards[number], stretch
+def _carried_out(
+    context: StageContext, crew: Crew, prompts: CourtPrompts, shards: list[MineShard]
+) -> Iterator[None]:
+    names = list(dict.fromkeys(shard.author for shard in shards))
+    open_bench = partial(
+        MineBench, context.config, prompts, context.work, names, away=crew is context.crew
+    )
+    return crew.carry_out(open_bench, _in_turn(prompts, shards))
 
 
-def _checker_chat(context: StageContext) -> Callable[[], Chat] | None:
-    chat = context.config.mine.checker_chat
-    if chat is None:
-        return None
-
-    def load() -> Chat:
-        scratch = context.work / SCRATCH
-        scratch.mkdir(exist_ok=True)
-        journal = scratch / "checker.jsonl"
-        return load_chat(context.config, "mine.checker_chat", chat, journal=journal)
-
-    return load
+def _in_turn(prompts: CourtPrompts, shards: list[MineShard]) -> Iterator[AskedShard]:
+    """The shards with their prompts, one author after the other."""
+    for author in dict.fromkeys(shard.author for shard in shards):
+        of_author = {shard.number: shard for shard in shards if shard.author == author}
+        for number, stretch in prompts.stretch(set(of_author)):
+            yield AskedShard(of_author[number], stretch)
 
 
 @dataclass
@@ -224,6 +172,7 @@ class _Counts:
     unused: dict[str, dict[str, int]] = field(default_factory=dict)
     prompts: int = 0
     tuples: int = 0
+    new_tokens: int = 0
 
     @property
     def accuracy(self) -> dict[str, float]:
@@ -246,10 +195,9 @@ class _Counts:
         }
 
 
-def _summarise(context: StageContext, stretches: int) -> None:
+def _summarise(context: StageContext, counts: _Counts) -> None:
     from judge_lightning.court.tuples import require_tuples
 
-    counts = _count(context, stretches)
     (context.work / "statistics.json").write_text(
         json.dumps(counts.statistics(), indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -270,7 +218,7 @@ def _summarise(context: StageContext, stretches: int) -> None:
     require_tuples(counts.tuples, config.mine.minimum_tuples)
 
 
-def _count(context: StageContext, stretches: int) -> _Counts:
+def _count(context: StageContext, stretches: int, new: frozenset[MineShard]) -> _Counts:
     """Reads one stretch of the answers at a time: the tuples of a prompt lie within it."""
     from judge_lightning.court.tuples import count_tuples
 
@@ -279,12 +227,13 @@ def _count(context: StageContext, stretches: int) -> _Counts:
     for number in range(stretches):
         answers_of: dict[str, list[Answer]] = {}
         for author in authors:
-            shard = _Shard(context.work, author, number)
+            shard = MineShard(context.work, author, number)
             for answer in read_records(shard.answers, Answer):
                 answers_of.setdefault(answer.prompt_id, []).append(answer)
                 counts.answers[author] += 1
                 counts.right[author] += answer.right
                 counts.tokens[author] += len(answer.token_ids)
+                counts.new_tokens += len(answer.token_ids) if shard in new else 0
             _add_rejected(counts, author, shard.rejected)
             if spent := read_note(context.work / SCRATCH / f"usage-{shard.name}.json"):
                 counts.endpoints.setdefault(author, Counter()).update(spent)

@@ -29,6 +29,7 @@ class MTAnswers(Stage):
 
     name = "mt_answers"
     reads = ("calibrate", "certify")
+    in_shards = True
 
     def wanted(self, config: RunConfig) -> bool:
         return config.mt_bench.grader is not None
@@ -61,11 +62,11 @@ class MTAnswers(Stage):
         questions = load_questions(bench)
         write_rows(context.work / QUESTIONS, questions)
         judge = judge_folder(context) if judged_decoders(decoding) else None
-        comparison, devices = prepare_comparison(decoding, judge, "engine.kind")
+        comparison, crew = prepare_comparison(decoding, judge, "engine.kind", context.crew)
         comparison = replace(comparison, max_new_tokens=bench.max_new_tokens, turns=TURNS)
         dialogues = plan_dialogues(questions, context.work, bench.sampling)
         done = sum(dialogue.complete(comparison.decoders) for dialogue in dialogues)
-        answered = run_comparison(comparison, dialogues, devices)
+        answered = run_comparison(comparison, dialogues, crew)
         for _ in context.recorder.progress(
             answered, total=len(dialogues), unit="questions", done=done
         ):

@@ -25,6 +25,7 @@ class Speed(Stage):
     name = "speed"
     version = 2
     reads = ("prompts", "calibrate", "certify", "decode")
+    in_shards = True
 
     def wanted(self, config: RunConfig) -> bool:
         return timed_run(config) is not None

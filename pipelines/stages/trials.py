@@ -33,6 +33,7 @@ class Trials(Stage):
     name = "trials"
     version = 2
     reads = ("prompts", "calibrate")
+    in_shards = True
 
     def wanted(self, config: RunConfig) -> bool:
         return certifies_answers(config.calibrate)

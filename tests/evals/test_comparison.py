@@ -14,8 +14,10 @@ from evals.agreement import DisagreementError
 from evals.comparison import Bench, Comparison, plan_shards, run_comparison, stream_seed
 from evals.decoders import DECODERS
 from evals.generations import read_generations, read_timings
+from evals.side_by_side import SideBySide
 from judge_lightning.court.prompting import render_prompt
 from judge_lightning.court.records import Prompt
+from judge_lightning.crew import Alone
 from judge_lightning.decoding.eager import EagerEngine
 from judge_lightning.heads import JudgeHead
 from judge_lightning.models.pair import Pair
@@ -41,7 +43,9 @@ def decode_all(
     comparison: Comparison, prompts: list[Prompt], folder: Path, processes: int = 1
 ) -> dict[str, bytes]:
     folder.mkdir(exist_ok=True)
-    list(run_comparison(comparison, plan_shards(prompts, folder, 3), [None] * processes))
+    list(
+        run_comparison(comparison, plan_shards(prompts, folder, 3), SideBySide([None] * processes))
+    )
     return deterministic_files(folder)
 
 
@@ -87,7 +91,7 @@ def test_complete_shards_are_not_decoded_again(
     whole = decode_all(comparison, prompts, tmp_path)
     shards = plan_shards(prompts, tmp_path, 3)
     shards[1].files.timings.unlink()
-    assert len(list(run_comparison(comparison, shards, [None]))) == len(shards[1].prompts)
+    assert len(list(run_comparison(comparison, shards, Alone()))) == len(shards[1].prompts)
     assert deterministic_files(tmp_path) == whole
 
 
@@ -99,7 +103,7 @@ def test_a_finished_comparison_loads_no_model(
 ) -> None:
     decode_all(comparison, prompts, tmp_path)
     monkeypatch.setattr(comparison_module, "Bench", None)
-    assert list(run_comparison(comparison, plan_shards(prompts, tmp_path, 3), [None])) == []
+    assert list(run_comparison(comparison, plan_shards(prompts, tmp_path, 3), Alone())) == []
 
 
 def test_a_resumed_comparison_makes_its_engine_as_the_undisturbed_one_did(
@@ -110,9 +114,9 @@ def test_a_resumed_comparison_makes_its_engine_as_the_undisturbed_one_did(
     monkeypatch.setattr(EagerEngine, "reserve", lambda self, longest: reserved.append(longest))
     long = replace(prompts[0], id="long", text=prompts[0].text * 2)
     shards = plan_shards([long, *prompts[1:]], tmp_path, 3)
-    list(run_comparison(comparison, shards, [None]))
+    list(run_comparison(comparison, shards, Alone()))
     shards[1].files.timings.unlink()
-    list(run_comparison(comparison, shards, [None]))
+    list(run_comparison(comparison, shards, Alone()))
     assert reserved[0] == reserved[1]
 
 

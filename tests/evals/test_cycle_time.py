@@ -22,6 +22,7 @@ from evals.generations import (
     read_timings,
 )
 from judge_lightning.court.records import Prompt
+from judge_lightning.crew import Alone
 from judge_lightning.decoding.draft_length import Adaptive
 from judge_lightning.heads import JudgeHead
 from judge_lightning.models.pair import Pair
@@ -108,7 +109,7 @@ def decoded(
 ) -> Path:
     """The word prompts, answered by the target, the standard rule and the judge."""
     folder = tmp_path_factory.mktemp("decoded")
-    list(run_comparison(comparison_of(pair_folder, load), plan_shards(prompts, folder, 6), [None]))
+    list(run_comparison(comparison_of(pair_folder, load), plan_shards(prompts, folder, 6), Alone()))
     return folder
 
 
@@ -156,7 +157,7 @@ def test_blocks_of_any_length_are_not_measured_bare(
     pair_folder: Path, load: LoadPair, prompts: list[Prompt], tmp_path: Path
 ) -> None:
     comparison = replace(comparison_of(pair_folder, load), draft_length=Adaptive(longest=M))
-    list(run_comparison(comparison, plan_shards(prompts[:1], tmp_path, 1), [None]))
+    list(run_comparison(comparison, plan_shards(prompts[:1], tmp_path, 1), Alone()))
     assert list(read_bounds(tmp_path)) == []
 
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
-from judge_lightning.embeddings import EmbeddingIndex, embed_tuples, plan_shards, prompt_number
+from judge_lightning.embedding_shards import embed_tuples, plan_shards
+from judge_lightning.embeddings import EmbeddingIndex, prompt_number
 from judge_lightning.errors import UserError
 
 
@@ -115,7 +116,6 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     running = embed_tuples(model, TUPLES, parts, dtype="float32", shard_tokens=30, batch_size=4)
     next(running)
     running.close()
-    (parts / "shard-00001.unfinished").write_bytes(b"half a shard")
     kept = (parts / "shard-00000.safetensors").stat().st_mtime_ns
 
     embed(model, parts)

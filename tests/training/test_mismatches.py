@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
-from judge_lightning.embeddings import EmbeddingIndex, embed_tuples
+from judge_lightning.embedding_shards import embed_tuples
+from judge_lightning.embeddings import EmbeddingIndex
 from judge_lightning.mismatches import DraftModel
 from judge_lightning.models.hidden_states import HiddenStateTap
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from judge_lightning.court.records import SPLITS, LabelledTuple
+from judge_lightning.crew import beside
 from judge_lightning.errors import UserError
 
 DATA = "data"
@@ -53,13 +54,13 @@ _RANGES = ("mistake_characters", "mistake_tokens")
 class TableWriter:
     """Writes tuples into one Parquet file, a row group at a time.
 
-    The file has its name when it is whole: until ``close`` it is ``<name>.unfinished``.
+    The file has its name when it is whole: until ``close`` it has a hidden one beside it.
     """
 
     def __init__(self, path: Path) -> None:
         self.rows = 0
         self._path = path
-        self._unfinished = path.with_name(path.name + ".unfinished")
+        self._unfinished = beside(path)
         self._writer = pq.ParquetWriter(self._unfinished, SCHEMA, compression="zstd")
         self._waiting: list[dict[str, Any]] = []
 

@@ -13,7 +13,9 @@ from evals.decoders import DECODERS
 from evals.generations import Timing, read_rows
 from evals.mt_bench.answers import TOO_LONG, Answer, messages_of, plan_dialogues, read_answers
 from evals.mt_bench.questions import BenchQuestion
+from evals.side_by_side import SideBySide
 from judge_lightning.court.chat.local import render_messages
+from judge_lightning.crew import Alone
 
 Questions = list[BenchQuestion]
 
@@ -22,7 +24,7 @@ def answer_all(
     comparison: Comparison, questions: Questions, folder: Path, sampling: str = "greedy"
 ) -> dict[tuple[str, str, int], Answer]:
     folder.mkdir(exist_ok=True)
-    list(run_comparison(comparison, plan_dialogues(questions, folder, sampling), [None]))
+    list(run_comparison(comparison, plan_dialogues(questions, folder, sampling), Alone()))
     return {(row.question, row.decoder, row.turn): row for row in read_answers(folder)}
 
 
@@ -135,5 +137,7 @@ def test_several_processes_write_what_one_writes(
     one = answer_all(comparison, questions, tmp_path / "one")
     (tmp_path / "two").mkdir()
     dialogues = plan_dialogues(questions, tmp_path / "two", "greedy")
-    assert len(list(run_comparison(comparison, dialogues, [None, None]))) == len(questions)
+    assert len(list(run_comparison(comparison, dialogues, SideBySide([None, None])))) == len(
+        questions
+    )
     assert list(one.values()) == read_answers(tmp_path / "two")
