@@ -51,10 +51,9 @@ class JudgeSettings:
         Raises:
             UserError: A field that does not exist, or a threshold that is no probability.
         """
-        given: Any = additional.get(KEY)
-        if given is None:
-            given = os.environ.get(VARIABLE) or None
-        if given is None:
+        # A key that says null outweighs the environment: no judge here.
+        given: Any = additional.get(KEY) if KEY in additional else os.environ.get(VARIABLE)
+        if given is None or given == "":
             return None
         if isinstance(given, str):
             given = {"path": given}

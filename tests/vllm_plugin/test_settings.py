@@ -22,6 +22,7 @@ def test_no_judge_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_configuration_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "by-variable")
     assert JudgeSettings.read({}) == JudgeSettings("by-variable")
+    assert JudgeSettings.read({"judge": None}) is None
     assert JudgeSettings.read({"judge": "by-config"}) == JudgeSettings("by-config")
     given = {"path": "folder", "threshold": 0.9, "any_target": True, "record": "verdicts.jsonl"}
     settings = JudgeSettings.read({"judge": given})
