@@ -43,11 +43,13 @@ def check_inference(config: RunConfig) -> None:
 
         check_vllm()
     elif inference.arguments:
-        raise UserError("inference.arguments", "are vLLM's", "use inference=vllm, or leave them out")
+        raise UserError(
+            "inference.arguments", "are vLLM's", "use inference=vllm, or leave them out"
+        )
 
 
 def open_text_model(config: RunConfig, model: ModelConfig) -> PreTrainedModel | Writer:
-    """A model that is to write; its memory is free when nobody holds it any more."""
+    """A model that is to write; ``close_models`` frees its memory."""
     if config.inference.engine == "transformers":
         return load_pair_model(config, model)
     from judge_lightning.vllm_engine.writer import VllmWriter
@@ -71,6 +73,14 @@ def open_state_reader(config: RunConfig) -> StateReader:
     from judge_lightning.vllm_engine.states import VllmStates
 
     return VllmStates(model_source(target), _options(config), draft)
+
+
+def close_models(config: RunConfig) -> None:
+    """Frees the memory of what is still open when a stage ends: the next one has its own models."""
+    if config.inference.engine == "vllm":
+        from judge_lightning.vllm_engine.engine import close_engine
+
+        close_engine()
 
 
 def _options(config: RunConfig) -> VllmOptions:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Mapping
+import atexit
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import Any
 from judge_lightning.errors import UserError
 from judge_lightning.models.location import locate
 from judge_lightning.models.pair import ModelSource
-from judge_lightning.vllm_plugin.settings import KEY
+from judge_lightning.vllm_plugin.settings import FOLLOW, KEY
 
+_PROCESSES = "VLLM_ENABLE_V1_MULTIPROCESSING"
 _HINT = "install vllm in an environment of its own (docs/serving.md), or use inference=transformers"
 
 
@@ -38,12 +41,44 @@ def check_vllm(field: str = "inference.engine") -> None:
         raise UserError(field, "vllm is not installed", _HINT)
 
 
-def open_engine(source: ModelSource, options: VllmOptions, **more: Any) -> Any:
-    """A ``vllm.LLM`` that takes and gives token ids.
+class Engine:
+    """A model in vLLM's offline engine, which is open while this is the one that was last used.
 
-    Raises:
-        UserError: vLLM is not installed, refuses its arguments, or cannot hold the model this way.
+    A process has one engine open at a time: the next one needs its memory.
+
+    Args:
+        more: Of vLLM's engine arguments, those that the use needs.
     """
+
+    def __init__(self, source: ModelSource, options: VllmOptions, **more: Any) -> None:
+        self._source = source
+        self._options = options
+        self._more = more
+
+    def open(self) -> Any:
+        """The ``vllm.LLM``; it takes and gives token ids. Its model is in another process.
+
+        Raises:
+            UserError: vLLM is not installed, refuses its arguments, or cannot hold the model.
+        """
+        if _open and _open[0][0] is self:
+            return _open[0][1]
+        close_engine()
+        _open.append((self, _opened(self._source, self._options, self._more)))
+        return _open[0][1]
+
+
+_open: list[tuple[Engine, Any]] = []
+
+
+def close_engine() -> None:
+    """Ends the engine that is open, if any, and with it its processes."""
+    while _open:
+        _, engine = _open.pop()
+        engine.llm_engine.engine_core.shutdown()
+
+
+def _opened(source: ModelSource, options: VllmOptions, more: Mapping[str, Any]) -> Any:
     check_vllm()
     if source.grow is not None or source.quantization is not None:
         what = "a stand-in" if source.grow is not None else f"quantization={source.quantization}"
@@ -67,19 +102,31 @@ def open_engine(source: ModelSource, options: VllmOptions, **more: Any) -> Any:
     }
     if source.revision is not None:
         given["revision"] = source.revision
+    # The engine's processes are joined when this one ends: they have to be ended before.
+    atexit.unregister(close_engine)
+    atexit.register(close_engine)
     try:
-        return LLM(str(locate(source.path)), **given)
+        with _variables({_PROCESSES: "1", FOLLOW: "1"}):
+            return LLM(str(locate(source.path)), **given)
     except (TypeError, ValueError, RuntimeError) as error:
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError("inference", f"vLLM did not start: {problem}", "see its own lines above")\
-            from error
+        raise UserError(
+            "inference", f"vLLM did not start: {problem}", "see its own lines above"
+        ) from error
 
 
-def close_engine(engine: Any) -> None:
-    """Ends the engine's processes, so that its memory is free for the next."""
-    engine.llm_engine.engine_core.shutdown()
-    del engine
-    gc.collect()
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def model_folder(source: ModelSource) -> Path | str:

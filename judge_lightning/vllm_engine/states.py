@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
-from weakref import finalize
 
 import torch
 from transformers import AutoConfig
@@ -13,12 +12,7 @@ from transformers import AutoConfig
 from judge_lightning.mismatches import DraftModel
 from judge_lightning.models.pair import ModelSource
 from judge_lightning.state_readers import Asked, TokenStates
-from judge_lightning.vllm_engine.engine import (
-    VllmOptions,
-    close_engine,
-    model_folder,
-    open_engine,
-)
+from judge_lightning.vllm_engine.engine import Engine, VllmOptions, model_folder
 
 _TEXTS = 64
 """How many texts' states may wait on the disk at a time."""
@@ -48,15 +42,13 @@ class VllmStates:
         self._folder = tempfile.TemporaryDirectory(prefix="judge-lightning-states-")
         # vLLM counts the embedding's output as 0.
         layers = list(range(1, self.layers + 1))
-        self._engine = open_engine(
+        self._engine = Engine(
             source,
             options,
             speculative_config={
                 "method": "extract_hidden_states",
                 "num_speculative_tokens": 1,
-                "draft_model_config": {
-                    "hf_config": {"eagle_aux_hidden_state_layer_ids": layers}
-                },
+                "draft_model_config": {"hf_config": {"eagle_aux_hidden_state_layer_ids": layers}},
             },
             kv_transfer_config={
                 "kv_connector": "StatesConnector",
@@ -68,8 +60,6 @@ class VllmStates:
             },
         )
 
-        finalize(self, close_engine, self._engine)
-
     def read(self, asked: Sequence[Asked]) -> Iterator[tuple[int, TokenStates]]:
         """As ``StateReader`` says."""
         for start in range(0, len(asked), _TEXTS):
@@ -78,7 +68,7 @@ class VllmStates:
     def _read(self, start: int, asked: Sequence[Asked]) -> Iterator[tuple[int, TokenStates]]:
         from vllm import SamplingParams
 
-        outputs = self._engine.generate(
+        outputs = self._engine.open().generate(
             [{"prompt_token_ids": list(one.ids)} for one in asked],
             SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False),
             use_tqdm=False,
@@ -107,5 +97,3 @@ class VllmStates:
             beside["draft"] = self._draft.states(torch.tensor([list(one.ids)]))[0][places]
             beside["mismatch"] = torch.tensor([chance.rank != 1 for chance in chances])
         return TokenStates(list(states[places].unbind(1)), beside)
-
-

@@ -5,23 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from typing import Any
-from weakref import finalize
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from judge_lightning.court.batches import Continuation
 from judge_lightning.models.pair import ModelSource
-from judge_lightning.vllm_engine.engine import (
-    VllmOptions,
-    close_engine,
-    model_folder,
-    open_engine,
-)
+from judge_lightning.vllm_engine.engine import Engine, VllmOptions, model_folder
 
 
 class VllmWriter:
-    """A ``Writer`` (``court.batches``) whose model is vLLM's; the engine starts when it is first
-    asked, and ends with this object.
+    """A ``Writer`` (``court.batches``) whose model is vLLM's; the engine starts when it is asked.
 
     A sampled continuation draws from a seed of its own, which follows from its name. vLLM draws
     other numbers than transformers, so the two engines' sampled texts differ.
@@ -30,9 +23,7 @@ class VllmWriter:
     def __init__(
         self, source: ModelSource, tokenizer: PreTrainedTokenizerBase, options: VllmOptions
     ) -> None:
-        self._source = source
-        self._options = options
-        self._engine: Any = None
+        self._engine = Engine(source, options)
         self.stops = _stops(source, tokenizer)
         config: Any = AutoConfig.from_pretrained(model_folder(source), revision=source.revision)
         text = config.get_text_config(decoder=True)
@@ -42,10 +33,7 @@ class VllmWriter:
         """The new token ids of each, in the order asked for, up to and with a stop token."""
         if not asked:
             return []
-        if self._engine is None:
-            self._engine = open_engine(self._source, self._options)
-            finalize(self, close_engine, self._engine)
-        outputs = self._engine.generate(
+        outputs = self._engine.open().generate(
             [{"prompt_token_ids": list(one.prompt_ids)} for one in asked],
             [self._sampling(one) for one in asked],
             use_tqdm=False,

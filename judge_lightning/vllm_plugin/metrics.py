@@ -1,8 +1,8 @@
 """The judge's counts on their way from the worker to vLLM's Prometheus endpoint.
 
-    worker      ModelRunnerOutput.judge_counts            (runner.py)
-    engine      SpecDecodingStats.judge_*                 three more fields of vLLM's own
-    front end   counters and gauges beside vllm:spec_decode_*
+worker      ModelRunnerOutput.judge_counts            (runner.py)
+engine      SpecDecodingStats.judge_*                 three more fields of vLLM's own
+front end   counters and gauges beside vllm:spec_decode_*
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _extend_prometheus(metrics: Any) -> None:
     start, see = prometheus.__init__, prometheus.observe
 
     @wraps(start)
-    def __init__(self: Any, config: Any, labels: Any, values: Any, *rest: Any, **named: Any) -> None:
+    def __init__(
+        self: Any, config: Any, labels: Any, values: Any, *rest: Any, **named: Any
+    ) -> None:
         start(self, config, labels, values, *rest, **named)
         self.judge_metrics = {}
         if not self.spec_decoding_enabled:
@@ -93,15 +95,17 @@ def _extend_prometheus(metrics: Any) -> None:
         if not self.spec_decoding_enabled:
             return
         totals = self.judge_totals[engine_idx]
-        for place, (field, name) in enumerate(zip(FIELDS, COUNTERS, strict=True)):
-            value = getattr(stats, field)
+        for place, (count, name) in enumerate(zip(FIELDS, COUNTERS, strict=True)):
+            value = getattr(stats, count)
             totals[place] += value
             self.judge_metrics[name][engine_idx].inc(value)
         cycles, accepted, overruled = totals
-        for name, part, whole in zip(GAUGES, (accepted, overruled), (cycles, accepted), strict=True):
+        for name, part, whole in zip(
+            GAUGES, (accepted, overruled), (cycles, accepted), strict=True
+        ):
             self.judge_metrics[name][engine_idx].set(part / whole if whole else 0.0)
 
-    prometheus.__init__, prometheus.observe = __init__, observe
+    prometheus.__init__, prometheus.observe = begin, observe
 
 
 def _extend_logging(logging: Any) -> None:
@@ -115,8 +119,8 @@ def _extend_logging(logging: Any) -> None:
     @wraps(see)
     def observe(self: Any, stats: Any) -> None:
         see(self, stats)
-        for place, field in enumerate(FIELDS):
-            self.judge_totals[place] += getattr(stats, field)
+        for place, count in enumerate(FIELDS):
+            self.judge_totals[place] += getattr(stats, count)
 
     @wraps(log)
     def new_log(self: Any, *arguments: Any, **named: Any) -> None:

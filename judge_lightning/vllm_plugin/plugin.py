@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from functools import wraps
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from judge_lightning.errors import UserError
+from judge_lightning.parent_process import follow_parent
 from judge_lightning.vllm_plugin.settings import (
+    FOLLOW,
     KEY,
     VARIABLE,
     JudgeSettings,
@@ -31,6 +34,8 @@ def register() -> None:
     if hasattr(EngineArgs, "judge_ready"):
         return
     EngineArgs.judge_ready = True
+    if os.environ.get(FOLLOW) and multiprocessing.parent_process() is not None:
+        follow_parent()
     try:
         check_version(_installed())
     except UserError as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from judge_lightning.vllm_plugin.verdicts import Layout, Opinion
 
@@ -15,7 +18,9 @@ class Record:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
-    def write(self, requests: list[str], layout: Layout, opinion: Opinion, accepted: object) -> None:
+    def write(
+        self, requests: list[str], layout: Layout, opinion: Opinion, accepted: object
+    ) -> None:
         """One line a request: its draft tokens, the judge's probability and the standard rule's
         chance for each, and how many were accepted.
         """
@@ -28,7 +33,7 @@ class Record:
             opinion.thresholds.tolist(),
             strict=True,
         )
-        lines: dict[int, dict[str, object]] = {}
+        lines: dict[int, dict[str, Any]] = {}
         for request, token, probability, standard, threshold in rows:
             line = lines.setdefault(
                 request,
@@ -38,11 +43,11 @@ class Record:
                     "tokens": [],
                     "judge": [],
                     "standard": [],
-                    "accepted": int(accepted[request]),  # type: ignore[index]
+                    "accepted": int(accepted[request]),
                 },
             )
             for name, value in (("tokens", token), ("judge", probability), ("standard", standard)):
-                line[name].append(value)  # type: ignore[attr-defined]
+                line[name].append(value)
         for line in lines.values():
             self._file.write(json.dumps(line) + "\n")
         self._file.flush()

@@ -1,8 +1,8 @@
 """The judge in vLLM's model runner (V1): which states it sees, and where its opinion goes.
 
-    execute_model   the target's forward; its blocks' outputs come along, as EAGLE-3 has them
-    sample_tokens   the head reads them at every draft token's own row
-    rejection       logits of tokens that it keeps become one-hots (verdicts.py)
+execute_model   the target's forward; its blocks' outputs come along, as EAGLE-3 has them
+sample_tokens   the head reads them at every draft token's own row
+rejection       logits of tokens that it keeps become one-hots (verdicts.py)
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Bench:
         opinion, self.opinion = self.opinion, None
         if opinion is None:
             return original(*arguments, **named)
-        _, drafted, _, _, draft_probabilities, logits, _, metadata = arguments
+        draft_probabilities, logits, _, metadata = arguments[4:]
         if metadata.max_num_logprobs is not None:
             logits = logits.clone()  # What is reported stays the target's own.
         greedy = None
@@ -192,7 +192,7 @@ def _require_layers(model_config: Any) -> None:
         raise UserError(
             "judge",
             f"reads a block's own output, which vLLM's {name} does not give",
-            "serve a model of which it does (those that support EAGLE-3), or decode with transformers",
+            "serve one of the models that support EAGLE-3, or decode with transformers",
         )
 
 

@@ -1,7 +1,7 @@
 """What the plugin is asked for, and whether vLLM's configuration and the judge allow it.
 
-    JUDGE_LIGHTNING_JUDGE=FOLDER vllm serve ...
-    vllm serve ... --additional-config '{"judge": {"path": "FOLDER", "threshold": 0.9}}'
+JUDGE_LIGHTNING_JUDGE=FOLDER vllm serve ...
+vllm serve ... --additional-config '{"judge": {"path": "FOLDER", "threshold": 0.9}}'
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from judge_lightning.heads.config import HeadConfig
 from judge_lightning.heads.files import read_config
 
 VARIABLE = "JUDGE_LIGHTNING_JUDGE"
+FOLLOW = "JUDGE_LIGHTNING_FOLLOW"
+"""Set for an engine of ours, whose processes end with the one that started them."""
 KEY = "judge"
 """Of vLLM's additional config."""
 
@@ -86,7 +88,8 @@ def check_threshold(field: str, value: Any) -> float:
 
 def check_version(version: str) -> None:
     """Raises UserError for a vLLM whose parts may be other ones."""
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
+    release = version.partition("+")[0].split(".")[:2]
+    numbers = tuple(int(part) for part in release if part.isdigit())
     first, after = SUPPORTED
     if not first <= numbers < after:
         wanted = ".".join(map(str, first))

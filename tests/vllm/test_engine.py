@@ -198,7 +198,9 @@ def test_the_counters_say_what_happened(
     answer(problems[:8])
     answer(problems[:4], {"exact": True})
     after = counters()
-    added = {name: after[name] - before[name] for name in after if name.startswith("vllm:judge_num")}
+    added = {
+        name: after[name] - before[name] for name in after if name.startswith("vllm:judge_num")
+    }
     judged = [line for line in lines_of(record, start) if line["threshold"] <= 1]
     assert added["vllm:judge_num_drafts"] == len(judged)
     assert added["vllm:judge_num_accepted_tokens"] == sum(line["accepted"] for line in judged)

@@ -50,9 +50,7 @@ def test_configurations_that_a_judge_cannot_serve(
     assert line in refusal(monkeypatch, **arguments)
 
 
-def test_another_target_of_the_same_shape(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_another_target_of_the_same_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
     judge.mkdir()
     for file in JUDGE.iterdir():
