@@ -74,9 +74,7 @@ def _extend_prometheus(metrics: Any) -> None:
     start, see = prometheus.__init__, prometheus.observe
 
     @wraps(start)
-    def __init__(
-        self: Any, config: Any, labels: Any, values: Any, *rest: Any, **named: Any
-    ) -> None:
+    def begin(self: Any, config: Any, labels: Any, values: Any, *rest: Any, **named: Any) -> None:
         start(self, config, labels, values, *rest, **named)
         self.judge_metrics = {}
         if not self.spec_decoding_enabled:

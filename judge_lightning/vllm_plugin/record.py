@@ -19,7 +19,7 @@ class Record:
         self._file = path.open("a", encoding="utf-8")
 
     def write(
-        self, requests: list[str], layout: Layout, opinion: Opinion, accepted: object
+        self, requests: list[str], layout: Layout, opinion: Opinion, accepted: Tensor
     ) -> None:
         """One line a request: its draft tokens, the judge's probability and the standard rule's
         chance for each, and how many were accepted.

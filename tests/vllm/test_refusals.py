@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,14 @@ def refusal(monkeypatch: pytest.MonkeyPatch, judge: Any = None, **arguments: Any
     [
         ({"speculative_config": None}, "speculative_config: is not given, so the judge has"),
         (
-            {"speculative_config": {"method": "suffix", "num_speculative_tokens": 4}},
-            "speculative_config.method: 'suffix' does not work with a judge; one of",
+            {
+                "speculative_config": {
+                    "method": "ngram_gpu",
+                    "num_speculative_tokens": 4,
+                    "prompt_lookup_max": 3,
+                }
+            },
+            "speculative_config.method: 'ngram_gpu' does not work with a judge; one of",
         ),
         ({"enable_lora": True}, "enable_lora: changes the target that the judge was trained on"),
         ({"pipeline_parallel_size": 2}, "pipeline_parallel_size: is more than 1"),
@@ -78,28 +85,37 @@ def test_a_judge_that_reads_another_position(
     assert "judge position: 'post_norm' does not fit" in refusal(monkeypatch, judge=str(tmp_path))
 
 
-def test_the_second_model_runner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VLLM_USE_V2_MODEL_RUNNER", "1")
-    assert "VLLM_USE_V2_MODEL_RUNNER: is on, which the judge does not know; set it to 0" in refusal(
-        monkeypatch
-    )
-
-
-def test_another_vllm_is_named_and_left_alone_without_a_judge() -> None:
-    program = f"""
+PROGRAM = f"""
+import sys
 import vllm
-vllm.__version__ = "0.40.1"
 from vllm.engine.arg_utils import EngineArgs
+if sys.argv[1]:
+    vllm.__version__ = sys.argv[1]
 arguments = dict(model={TARGET!r}, dtype="float32", max_model_len=512, enforce_eager=True,
                  speculative_config={SPECULATION!r})
-EngineArgs(**arguments).create_engine_config()
+if sys.argv[1]:
+    EngineArgs(**arguments).create_engine_config()
 try:
     EngineArgs(**arguments, additional_config={{"judge": {str(JUDGE)!r}}}).create_engine_config()
 except ValueError as error:
     print("refused:", error)
 """
+
+
+def refused_in_a_new_process(version: str, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
-    )
+        [sys.executable, "-c", PROGRAM, version],
+        env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "refused: vllm: 0.40.1 is not supported; install vllm 0.32.*" in done.stdout
+    return done.stdout
+
+
+def test_the_second_model_runner() -> None:
+    line = "VLLM_USE_V2_MODEL_RUNNER: is on, which the judge does not know; set it to 0"
+    assert line in refused_in_a_new_process("", VLLM_USE_V2_MODEL_RUNNER="1")
+
+
+def test_another_vllm_is_named_and_left_alone_without_a_judge() -> None:
+    line = "refused: vllm: 0.40.1 is not supported; install vllm 0.32.*"
+    assert line in refused_in_a_new_process("0.40.1")
