@@ -18,10 +18,13 @@ from judge_lightning.vllm_plugin.settings import (
     VARIABLE,
     JudgeSettings,
     check_engine,
+    check_runner,
     check_version,
 )
 
 _RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
+_COMMANDS = ("vllm", "api_server.py")
+"""vLLM's own, to which a person types."""
 
 
 def register() -> None:
@@ -79,7 +82,7 @@ def _check_configurations(arguments_class: Any) -> None:
             settings = JudgeSettings.read(self.additional_config)
             if settings is None:
                 return create(self, *arguments, **named)
-            os.environ.setdefault(_RUNNER, "0")
+            check_runner(os.environ.setdefault(_RUNNER, "0") != "0")
             # Part of the configuration, however it was named: compiled graphs of a target that
             # gives out more states must not be taken for those of one that does not.
             self.additional_config = {**self.additional_config, KEY: settings.to_json()}
@@ -113,6 +116,6 @@ def _check_requests() -> None:
 
 def _refuse(error: UserError) -> None:
     """One line and no traceback on vLLM's own command line, ValueError to a program."""
-    if Path(sys.argv[0]).name == "vllm":
+    if Path(sys.argv[0]).name in _COMMANDS:
         sys.exit(f"error: {error}")
     raise ValueError(str(error)) from None

@@ -127,10 +127,16 @@ def check_engine(config: Any, settings: JudgeSettings) -> None:
     if config.lora_config is not None:
         raise UserError("enable_lora", "changes the target that the judge was trained on",
                         "serve without it")  # fmt: skip
-    if config.use_v2_model_runner:
-        raise UserError("VLLM_USE_V2_MODEL_RUNNER", "is on, which the judge does not know",
-                        "set it to 0")  # fmt: skip
+    check_runner(config.use_v2_model_runner)
     _check_target(config.model_config, read_config(Path(settings.path)), settings)
+
+
+def check_runner(second: bool) -> None:
+    """Raises UserError where vLLM's ``second`` model runner is on."""
+    if second:
+        raise UserError(
+            "VLLM_USE_V2_MODEL_RUNNER", "is on, which the judge does not know", "set it to 0"
+        )
 
 
 def _check_target(model: Any, judge: HeadConfig, settings: JudgeSettings) -> None:

