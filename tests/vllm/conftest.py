@@ -136,7 +136,7 @@ def in_process(command: list[str], **variables: str) -> subprocess.CompletedProc
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

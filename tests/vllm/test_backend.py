@@ -32,15 +32,15 @@ VLLM = [
     "+inference.arguments={max_model_len: 512, enforce_eager: true,"
     " distributed_executor_backend: uni}",
 ]
-TOLERANCE = {"layer": 0.02, "surprisal": 0.01}
-"""Of states up to about 40 in float32, stored as float16: half a unit in the last place of 32."""
+TOLERANCE = {"layer": 0.0313, "surprisal": 0.01}
+"""Of states up to about 40, stored as float16: a unit in the last place of 32. In nats."""
 
 
 def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pipelines.run", "+exp=quickstart", STAGES, *SMALL, *more,
          f"artifacts_dir={folder / 'artifacts'}", f"output_dir={folder / 'outputs'}"],
-        env=os.environ, capture_output=True, text=True, timeout=280, check=False,
+        env=os.environ, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ except ValueError as error:
 def refused_in_a_new_process(version: str, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, version],
-        env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | variables, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -26,7 +26,7 @@ from judge_lightning.micro.paths import asset_path
 from judge_lightning.micro.world import Problem
 
 JUDGE = Path(__file__).parent / "judge"
-PATIENCE = 240
+PATIENCE = 600
 
 
 class Server:
