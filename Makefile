@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+VLLM := .venv-vllm/bin
+VLLM_STAMP := .venv-vllm/.installed
 
-.PHONY: setup quickstart test lint docs docs-serve notebooks notebooks-check constraints clean
+.PHONY: setup quickstart test test-vllm lint docs docs-serve notebooks notebooks-check constraints clean
 
 setup: $(STAMP)
 
@@ -18,6 +20,17 @@ quickstart: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest --numprocesses 2
+
+# vLLM's CPU build, in an environment of its own: it wants other versions of what we both need.
+$(VLLM_STAMP): pyproject.toml constraints-vllm.txt
+	@test -x $(VLLM)/python || $(PYTHON) -m venv .venv-vllm
+	@echo "Installing vLLM's environment into .venv-vllm (about two minutes)"
+	@$(VLLM)/pip install --quiet --disable-pip-version-check --no-deps --requirement constraints-vllm.txt
+	@$(VLLM)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+test-vllm: $(VLLM_STAMP)
+	@$(VLLM)/python -m pytest tests/vllm
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -46,4 +59,4 @@ constraints:
 	  | grep -viE '^(pip|setuptools|wheel)=='; } > constraints.txt
 
 clean:
-	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-vllm build site *.egg-info .mypy_cache .ruff_cache .pytest_cache

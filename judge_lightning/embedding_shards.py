@@ -20,6 +20,7 @@ from judge_lightning.court.records import IGNORED, LabelledTuple
 from judge_lightning.crew import Alone, Crew, beside
 from judge_lightning.embeddings import Embedder, EmbeddingIndex, Shard
 from judge_lightning.errors import UserError
+from judge_lightning.state_readers import LoadedModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,7 +82,7 @@ def embed_tuples(
 ) -> Iterator[Shard]:
     """``write_embeddings`` with models that are loaded, in this process."""
     return write_embeddings(
-        lambda: Embedder(model, dtype, batch_size, draft),
+        lambda: Embedder(LoadedModel(model, batch_size, draft), dtype),
         tuples,
         folder,
         dtype=dtype,

@@ -10,19 +10,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from judge_lightning.court.records import IGNORED, LabelledTuple
 from judge_lightning.errors import UserError
-from judge_lightning.mismatches import DraftModel, mismatches
-from judge_lightning.models.hidden_states import HiddenStateTap, decoder_blocks
-from judge_lightning.surprisal import OutputLayer
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from judge_lightning.state_readers import Asked, StateReader
 
 INDEX_FILE = "index.json"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -132,15 +127,12 @@ class Embedder:
     """What a shard is embedded with.
 
     Attributes:
+        reader: Reads the target's states, and the draft's where they are stored too.
         dtype: ``float16``, ``bfloat16`` or ``float32``, what the states are stored in.
-        batch_size: Answers per forward pass.
-        draft: Its states are stored too, and which tokens the target would not have written.
     """
 
-    model: PreTrainedModel
+    reader: StateReader
     dtype: str
-    batch_size: int
-    draft: DraftModel | None = None
 
     def embed(self, first: int, group: Sequence[LabelledTuple]) -> dict[str, Tensor]:
         """The tensors of one shard, as ``EmbeddingIndex`` describes them.
@@ -151,70 +143,32 @@ class Embedder:
         Raises:
             UserError: A state is too large for the dtype.
         """
-        return _embed_group(
-            self.model,
-            group,
-            first=first,
-            layers=len(decoder_blocks(self.model)),
-            dtype=DTYPES[self.dtype],
-            batch_size=self.batch_size,
-            draft=self.draft,
-        )
-
-
-@torch.inference_mode()
-def _embed_group(
-    model: PreTrainedModel,
-    group: Sequence[LabelledTuple],
-    *,
-    first: int,
-    layers: int,
-    dtype: torch.dtype,
-    batch_size: int,
-    draft: DraftModel | None,
-) -> dict[str, Tensor]:
-    sequences = [
-        sequence
-        for number, labelled in enumerate(group, start=first)
-        for sequence in _sequences(labelled, number)
-    ]
-    offsets = _offsets(sequences)
-    total = offsets.pop()
-    hidden_size = int(model.config.get_text_config(decoder=True).hidden_size)
-    states = {
-        f"layer.{layer}": torch.empty(total, hidden_size, dtype=dtype) for layer in range(layers)
-    }
-    facts = _token_facts(sequences)
-    if draft is not None:
-        states["draft"] = torch.empty(total, draft.hidden_size, dtype=dtype)
-        facts["mismatch"] = torch.empty(total, dtype=torch.bool)
-    by_length = sorted(range(len(sequences)), key=lambda place: len(sequences[place].ids))
-    output = OutputLayer.of(model, sequences[by_length[0]].ids)
-    if output is not None:
-        states["surprisal"] = torch.empty(total)
-    with HiddenStateTap(model, range(layers)) as tap:
-        for start in range(0, len(by_length), batch_size):
-            batch = by_length[start : start + batch_size]
-            # The head over the vocabulary is needed at few positions, so the inner model runs.
-            ids = _pad_right([sequences[place].ids for place in batch])
-            last = model.base_model(
-                input_ids=ids.to(model.device), use_cache=False
-            ).last_hidden_state
-            drafted = None if draft is None else draft.states(ids)
-            for row, place in enumerate(batch):
-                picked = torch.tensor(_labelled_places(sequences[place]))
-                into = slice(offsets[place], offsets[place] + len(picked))
-                for layer in range(layers):
-                    state = tap.states[layer][row]
-                    states[f"layer.{layer}"][into] = state[picked.to(state.device)].to(dtype).cpu()
-                if output is not None:
-                    before = last[row][(picked - 1).to(last.device)]
-                    states["surprisal"][into] = output.surprisals(before, ids[row, picked])
-                if drafted is not None:
-                    states["draft"][into] = drafted[row][picked].to(dtype)
-                    facts["mismatch"][into] = mismatches(model, last[row], ids[row], picked)
-    _check_finite(states)
-    return states | facts
+        dtype = DTYPES[self.dtype]
+        sequences = [
+            sequence
+            for number, labelled in enumerate(group, start=first)
+            for sequence in _sequences(labelled, number)
+        ]
+        offsets = _offsets(sequences)
+        total = offsets.pop()
+        width = self.reader.hidden_size
+        tensors = {
+            f"layer.{layer}": torch.empty(total, width, dtype=dtype)
+            for layer in range(self.reader.layers)
+        }
+        tensors |= _token_facts(sequences)
+        asked = [Asked(sequence.ids, _labelled_places(sequence)) for sequence in sequences]
+        for place, found in self.reader.read(asked):
+            into = slice(offsets[place], offsets[place] + len(asked[place].places))
+            for layer, state in enumerate(found.layers):
+                tensors[f"layer.{layer}"][into] = state.to(dtype).cpu()
+            for name, values in found.beside.items():
+                if name not in tensors:
+                    kind = dtype if name == "draft" else values.dtype
+                    tensors[name] = torch.empty(total, *values.shape[1:], dtype=kind)
+                tensors[name][into] = values.to(tensors[name].dtype)
+        _check_finite({n: state for n, state in tensors.items() if state.is_floating_point()})
+        return tensors
 
 
 def _sequences(labelled: LabelledTuple, number: int) -> Iterator[_Sequence]:
@@ -261,14 +215,6 @@ def _token_facts(sequences: Sequence[_Sequence]) -> dict[str, Tensor]:
         "position": torch.tensor(positions, dtype=torch.int32),
         "prompt": torch.tensor(prompts, dtype=torch.int64),
     }
-
-
-def _pad_right(rows: Sequence[Sequence[int]]) -> Tensor:
-    # What stands to the right of a token cannot reach it in a causal model: no mask needed.
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.tensor(row)
-    return ids
 
 
 def _check_finite(states: dict[str, Tensor]) -> None:

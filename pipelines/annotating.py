@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from judge_lightning.court.annotators import Tools, check_annotator
 from judge_lightning.errors import UserError
 from pipelines.config import ChatConfig, RunConfig
-from pipelines.pair import load_pair_model, load_pair_tokenizer
+from pipelines.inference import open_text_model
+from pipelines.pair import load_pair_tokenizer
 from pipelines.stand_in import seed_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def annotator_tools(config: RunConfig) -> Tools:
     return Tools(
         tokenizer=load_pair_tokenizer(config),
         check=_checker(config),
-        load_target=lambda: load_pair_model(config, seed_of(config.pair.target)),
+        load_target=lambda: open_text_model(config, seed_of(config.pair.target)),
         load_chat=lambda: _load_chat(config, "annotate.chat", _chat_config(config)),
         options=config.annotate.options,
         seed=config.seed,

@@ -16,12 +16,14 @@ from pipelines.authors import REFERENCE, authors_of, endpoint_of, longest_contex
 from pipelines.chat import load_chat
 from pipelines.config import DrafterConfig, ModelConfig, RunConfig
 from pipelines.durable import write_json
-from pipelines.pair import load_pair_model, load_pair_tokenizer, named_model
+from pipelines.inference import open_text_model
+from pipelines.pair import load_pair_tokenizer, named_model
 from pipelines.work_folder import SCRATCH
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from judge_lightning.court.batches import Writer
     from judge_lightning.court.chat import Chat, Usage
     from judge_lightning.court.drafters import Author
     from judge_lightning.court.rejects import Rejected
@@ -79,7 +81,7 @@ class Desk:
         self._scratch = work / SCRATCH
         self._tokenizer: PreTrainedTokenizerBase = load_pair_tokenizer(config)
         self._longest = longest_context(config)
-        self._model: PreTrainedModel | None = None
+        self._model: PreTrainedModel | Writer | None = None
         self._loaded: str | None = None
         self._chats: dict[str, Chat] = {
             name: self._open_chat(name)
@@ -141,10 +143,10 @@ class Desk:
             longest=self._longest,
         )
 
-    def _load(self, model: ModelConfig) -> PreTrainedModel:
+    def _load(self, model: ModelConfig) -> PreTrainedModel | Writer:
         if self._model is None or self._loaded != model.path:
             self._model = None  # The last model leaves the memory before the next one needs it.
-            self._model = load_pair_model(self._config, model)
+            self._model = open_text_model(self._config, model)
             self._loaded = model.path
         return self._model
 

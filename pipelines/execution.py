@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from judge_lightning.crew import Crew
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.inference import close_models
 from pipelines.manifest import Provenance
 from pipelines.origin import origin
 from pipelines.plan import SHORT_KEY, Plan, PlannedStage
@@ -130,6 +131,8 @@ def _computed(
         raise
     except Exception as error:
         raise StageError(planned.name, error) from error
+    finally:
+        close_models(config)
     return writer.publish(
         Provenance(
             version=planned.stage.version,

@@ -89,8 +89,8 @@ def pair_loader(config: RunConfig) -> Callable[[], Pair]:
 
     return partial(
         load_pair,
-        _source(config.pair.target),
-        _source(config.pair.draft),
+        model_source(config.pair.target),
+        model_source(config.pair.draft),
         device=config.engine.device,
         chat_template=config.pair.chat_template,
     )
@@ -100,7 +100,7 @@ def load_pair_model(config: RunConfig, model: ModelConfig) -> PreTrainedModel:
     """Loads a configured model onto the run's device."""
     from judge_lightning.models.pair import load_model
 
-    return load_model(_source(model), config.engine.device)
+    return load_model(model_source(model), config.engine.device)
 
 
 def load_pair_tokenizer(config: RunConfig) -> PreTrainedTokenizerBase:
@@ -111,7 +111,8 @@ def load_pair_tokenizer(config: RunConfig) -> PreTrainedTokenizerBase:
     return load_tokenizer(target.path, target.revision, config.pair.chat_template)
 
 
-def _source(model: ModelConfig) -> ModelSource:
+def model_source(model: ModelConfig) -> ModelSource:
+    """Where a configured model comes from, and how it is held."""
     from judge_lightning.models.pair import ModelSource
 
     return ModelSource(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
@@ -36,6 +37,34 @@ class Continuation:
     name: str = ""
 
 
+class Writer(Protocol):
+    """A model that continues prompts, wherever it runs.
+
+    Attributes:
+        stops: The tokens that end an answer.
+        positions: How many tokens the model can read at most; 0 where it has no limit.
+    """
+
+    stops: frozenset[int]
+    positions: int
+
+    def write(self, asked: Sequence[Continuation]) -> list[list[int]]:
+        """The new token ids of each, in the order asked for, up to and with a stop token."""
+
+
+def open_writer(
+    model: PreTrainedModel | Writer, tokenizer: PreTrainedTokenizerBase, rows: int
+) -> Writer:
+    """A writer over a loaded model; one that is a writer already is taken as it is.
+
+    Args:
+        rows: The most rows of a batch of a loaded model.
+    """
+    if isinstance(model, PreTrainedModel):
+        return BatchWriter(model, stop_tokens(model, tokenizer), rows)
+    return model
+
+
 class BatchWriter:
     """Writes continuations with one model.
 
@@ -44,12 +73,14 @@ class BatchWriter:
 
     Attributes:
         rows: The most rows of a batch from now on.
+        stops, positions: As ``Writer`` says.
     """
 
     def __init__(self, model: PreTrainedModel, stops: frozenset[int], rows: int) -> None:
         self.rows = rows
+        self.stops = stops
+        self.positions = positions_of(model)
         self._model = model
-        self._stops = stops
         self._plan = RowPlan(model)
 
     def write(self, asked: Sequence[Continuation]) -> list[list[int]]:
@@ -97,7 +128,7 @@ class BatchWriter:
             return write_batch(
                 self._model,
                 [one.prompt_ids for one in batch],
-                self._stops,
+                self.stops,
                 max_new_tokens=longest,
                 temperature=temperature,
                 randoms=randoms,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from judge_lightning.court.annotators import Case
-from judge_lightning.court.batches import BatchWriter, Continuation, positions_of, stop_tokens
+from judge_lightning.court.batches import Continuation, Writer, open_writer
 from judge_lightning.court.prompting import answer_text, render_prompt
 from judge_lightning.court.records import Prompt
 
@@ -70,7 +70,7 @@ class Recovery:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | Writer,
         tokenizer: PreTrainedTokenizerBase,
         check: Callable[[Prompt, str], bool],
         tries: Tries,
@@ -78,9 +78,7 @@ class Recovery:
         self._tokenizer = tokenizer
         self._check = check
         self._tries = tries
-        self._stops = stop_tokens(model, tokenizer)
-        self._positions = positions_of(model)
-        self._writer = BatchWriter(model, self._stops, tries.batch_size)
+        self._writer = open_writer(model, tokenizer, tries.batch_size)
         self._retraction = _retraction(
             RETRACTIONS if tries.retractions is None else tries.retractions
         )
@@ -110,12 +108,12 @@ class Recovery:
 
     def is_stop(self, token: int) -> bool:
         """Whether a token ends an answer."""
-        return token in self._stops
+        return token in self._writer.stops
 
     def beginning(self, case: Case, count: int) -> Beginning:
         """The first ``count`` tokens of a case's answer, up to a stop token among them."""
         token_ids = case.answer.token_ids[:count]
-        stop = next((n for n, token in enumerate(token_ids) if token in self._stops), count)
+        stop = next((n for n, token in enumerate(token_ids) if token in self._writer.stops), count)
         return Beginning(case.prompt, tuple(token_ids[:stop]))
 
     def _ids(self, beginning: Beginning) -> list[int]:
@@ -128,8 +126,8 @@ class Recovery:
         ids = self._ids(beginning)
         tries = self._tries
         room = tries.max_new_tokens
-        if self._positions:
-            room = min(room, self._positions - len(ids))
+        if self._writer.positions:
+            room = min(room, self._writer.positions - len(ids))
         name = f"{tries.seed}:try:{beginning.prompt.id}:{beginning.token_ids}:{number}"
         return Continuation(ids, max(1, room), tries.temperature, name)
 

@@ -26,6 +26,7 @@ from pipelines.config.court import (
 )
 from pipelines.config.decoding import EngineConfig, EvalConfig, SpeedConfig, VerifierConfig
 from pipelines.config.gate import GateConfig
+from pipelines.config.inference import InferenceConfig
 from pipelines.config.judge import CalibrateConfig, EmbedConfig, JudgeConfig
 from pipelines.config.models import ModelConfig, PairConfig
 from pipelines.config.mt_bench import MTBenchConfig
@@ -46,6 +47,7 @@ __all__ = [
     "EvalConfig",
     "FilterConfig",
     "GateConfig",
+    "InferenceConfig",
     "JudgeConfig",
     "LaunchConfig",
     "MTBenchConfig",
@@ -98,6 +100,7 @@ class RunConfig:
     mine: MineConfig = field(default_factory=MineConfig)
     annotate: AnnotateConfig = field(default_factory=AnnotateConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)

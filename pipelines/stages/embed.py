@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from judge_lightning.errors import UserError
 from pipelines.config import RunConfig
+from pipelines.inference import check_inference, inference_settings
 from pipelines.judge_heads import embeds_draft
-from pipelines.pair import load_pair_model, model_settings, target_shape
+from pipelines.pair import model_settings, target_shape
 from pipelines.stage import Stage, StageContext
 from pipelines.stand_in import model_fingerprint, seed_of
 
@@ -36,10 +37,12 @@ class Embed(Stage):
             "dtype": config.embed.dtype,
             "shard_tokens": config.embed.shard_tokens,
             **(drafted if embeds_draft(config) else {}),
+            **inference_settings(config),
         }
 
     def validate(self, config: RunConfig) -> None:
         """Refuses a dtype that is no float type and sizes that hold nothing."""
+        check_inference(config)
         if config.embed.dtype not in _BYTES:
             raise UserError(
                 "embed.dtype", f"unknown value {config.embed.dtype!r}", f"one of {sorted(_BYTES)}"
@@ -94,14 +97,9 @@ class Embed(Stage):
 
 def _open_embedder(config: RunConfig) -> Embedder:
     from judge_lightning.embeddings import Embedder
-    from judge_lightning.mismatches import DraftModel
+    from pipelines.inference import open_state_reader
 
-    target = load_pair_model(config, seed_of(config.pair.target))
-    draft = None
-    if embeds_draft(config):
-        seed = seed_of(config.pair.draft)
-        draft = DraftModel(load_pair_model(config, seed), model_fingerprint(seed))
-    return Embedder(target, config.embed.dtype, config.embed.batch_size, draft)
+    return Embedder(open_state_reader(config), config.embed.dtype)
 
 
 STAGE = Embed()

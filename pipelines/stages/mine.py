@@ -29,6 +29,7 @@ from pipelines.authors import (
 from pipelines.chat import chat_settings, validate_chat
 from pipelines.config import RunConfig
 from pipelines.drafting import CourtPrompts, read_note
+from pipelines.inference import check_inference, inference_settings
 from pipelines.mining import AskedShard, MineBench, MineShard
 from pipelines.pair import template_digest
 from pipelines.stage import Stage, StageContext
@@ -66,12 +67,14 @@ class Mine(Stage):
             "longest": longest_context(config),
             "shard_size": config.mine.shard_size,
             "seed": config.mine.seed,
+            **inference_settings(config),
             "checker_chat": None if checker is None else chat_settings(config, checker),
         }
 
     def validate(self, config: RunConfig) -> None:
         """Checks the drafters, and that all models among them share the target's vocabulary."""
         validate_authors(config)
+        check_inference(config)
         if config.mine.checker_chat is not None:
             validate_chat("mine.checker_chat", config.mine.checker_chat)
         for field_name in ("max_new_tokens", "shard_size", "batch_size"):

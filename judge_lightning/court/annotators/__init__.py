@@ -20,6 +20,7 @@ from judge_lightning.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from judge_lightning.court.batches import Writer
     from judge_lightning.court.chat import Chat
 
 Options = TypeVar("Options")
@@ -80,7 +81,7 @@ class Tools:
 
     tokenizer: PreTrainedTokenizerBase
     check: Callable[[Prompt, str], bool]
-    load_target: Callable[[], PreTrainedModel]
+    load_target: Callable[[], PreTrainedModel | Writer]
     load_chat: Callable[[], Chat]
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from judge_lightning.court.batches import BatchWriter, Continuation, positions_of, stop_tokens
+from judge_lightning.court.batches import Continuation, Writer, open_writer
 from judge_lightning.court.chat import Completion, Failure, Message, Question, Reply, Usage
 from judge_lightning.court.prompting import answer_text
 
@@ -26,7 +26,7 @@ class LocalChat:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | Writer,
         tokenizer: PreTrainedTokenizerBase,
         *,
         batch_size: int = 32,
@@ -34,9 +34,7 @@ class LocalChat:
     ) -> None:
         self.usage = Usage()
         self._tokenizer = tokenizer
-        self._stops = stop_tokens(model, tokenizer)
-        self._positions = positions_of(model)
-        self._writer = BatchWriter(model, self._stops, batch_size)
+        self._writer = open_writer(model, tokenizer, batch_size)
         self._window = _BATCHES_AHEAD * batch_size
         self._seed = seed
 
@@ -62,14 +60,14 @@ class LocalChat:
             if room > 0:
                 yield [self._completion(len(ids), next(written)) for _ in range(question.samples)]
                 continue
-            detail = f"{len(ids)} of {self._positions} tokens are the question's"
+            detail = f"{len(ids)} of {self._writer.positions} tokens are the question's"
             self.usage.failures += question.samples
             yield [Failure("longer than the context", detail)] * question.samples
 
     def _room(self, question: Question, prompt: int) -> int:
-        if not self._positions:
+        if not self._writer.positions:
             return question.max_new_tokens
-        return min(question.max_new_tokens, self._positions - prompt)
+        return min(question.max_new_tokens, self._writer.positions - prompt)
 
     def _completion(self, prompt: int, ids: list[int]) -> Completion | Failure:
         self.usage.requests += 1
@@ -79,7 +77,7 @@ class LocalChat:
         if not text.strip():
             self.usage.failures += 1
             return Failure("empty answer", f"{len(ids)} tokens")
-        return Completion(text, ids[-1] in self._stops, prompt, len(ids))
+        return Completion(text, ids[-1] in self._writer.stops, prompt, len(ids))
 
 
 def render_messages(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:

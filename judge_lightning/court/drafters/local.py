@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from judge_lightning.court.batches import BatchWriter, Continuation, positions_of, stop_tokens
+from judge_lightning.court.batches import Continuation, Writer, open_writer
 from judge_lightning.court.checkers import load_checkers
 from judge_lightning.court.drafters.drafts import TOO_LONG, Bench, Draft, Drafts, check_drafts
 from judge_lightning.court.prompting import answer_text, render_prompt
@@ -25,7 +25,7 @@ class Drafter:
 
 
 class LocalAuthor:
-    """A loaded model that answers prompts in batches.
+    """A model that answers prompts in batches: a loaded one, or one in another engine.
 
     An answer depends on its prompt, its author, its sample number and the seed, never on the
     batch that it was written in.
@@ -38,7 +38,7 @@ class LocalAuthor:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | Writer,
         tokenizer: PreTrainedTokenizerBase,
         drafter: Drafter,
         *,
@@ -47,13 +47,12 @@ class LocalAuthor:
         seed: int = 0,
         longest: int = 0,
     ) -> None:
-        limits = [limit for limit in (longest, positions_of(model)) if limit]
+        self._writer = open_writer(model, tokenizer, batch_size)
+        limits = [limit for limit in (longest, self._writer.positions) if limit]
         self._bench = Bench(drafter.author, tokenizer, min(limits, default=0))
         self._drafter = drafter
         self._max_new_tokens = max_new_tokens
         self._seed = seed
-        self._stops = stop_tokens(model, tokenizer)
-        self._writer = BatchWriter(model, self._stops, batch_size)
 
     def write(self, prompts: Sequence[Prompt]) -> Drafts:
         """``samples`` answers to every prompt, in the prompts' order, all held in memory."""
@@ -84,7 +83,7 @@ class LocalAuthor:
 
     def _draft(self, prompt: Prompt, sample: int, ids: list[int]) -> Draft:
         text = answer_text(self._bench.tokenizer, ids)
-        return Draft(prompt, sample, text, ids, bool(ids) and ids[-1] in self._stops)
+        return Draft(prompt, sample, text, ids, bool(ids) and ids[-1] in self._writer.stops)
 
     def _too_long(self, prompt: Prompt, tokens: int) -> list[Rejected]:
         detail = f"the prompt alone has {tokens} of {self._bench.longest} tokens"
