@@ -26,7 +26,7 @@ class _Done:
         """Returns at once."""
 
 
-class StatesConnector(ExampleHiddenStatesConnector):  # type: ignore[misc]
+class StatesConnector(ExampleHiddenStatesConnector):
     """On a GPU vLLM's own; on a CPU the same file, written at once."""
 
     def _submit_async_write(self, pending: Any) -> None:

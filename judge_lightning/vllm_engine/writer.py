@@ -56,7 +56,7 @@ class VllmWriter:
 def _stops(source: ModelSource, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     try:
         generation = GenerationConfig.from_pretrained(
-            model_folder(source), revision=source.revision
+            model_folder(source), revision=source.revision or "main"
         )
         stops = generation.eos_token_id
     except OSError:

@@ -120,7 +120,7 @@ def install() -> None:
         return
     runner_class.judge_bench = None
 
-    class JudgeRejectionSampler(sampling.RejectionSampler):  # type: ignore[misc]
+    class JudgeRejectionSampler(sampling.RejectionSampler):
         """vLLM's, which tells the judge what hard constraints forbid."""
 
         judge_bench: Bench

@@ -14,6 +14,7 @@ from pipelines.crew.ray_cluster import import_ray, joined_cluster
 from pipelines.multirun.ending import FAILED, Ended
 from pipelines.multirun.places.processes import run_job_process
 from pipelines.multirun.record import SweepJob
+from pipelines.store.opening import field_of_folder, local_folder
 
 
 class OnRay:
@@ -31,7 +32,8 @@ class OnRay:
                 "launch.multirun", "ray needs to know the cluster", "choose launch=ray_jobs"
             )
         self._settings = config.launch.ray
-        self._artifacts = Path(config.artifacts_dir).absolute()
+        self._artifacts = local_folder(config).absolute()
+        self._store_field = field_of_folder(config)
         check_settings(self._settings)
         import_ray()
 
@@ -48,7 +50,8 @@ class OnRay:
         with joined_cluster(self._settings):
             nodes = nodes_of(ray)
             most = count_replicas(self._settings, nodes)
-            inspect(ray, able(self._settings, nodes), Premises(Path.cwd(), self._artifacts, {}))
+            premises = Premises(Path.cwd(), self._artifacts, {}, self._store_field)
+            inspect(ray, able(self._settings, nodes), premises)
             task = self._task(ray)
             threads = max(1, int(self._settings.cpus_per_replica))
             waiting, running = list(jobs), dict[Any, SweepJob]()
