@@ -25,18 +25,30 @@ JUDGE = Path(__file__).parent / "judge"
 DRAFT_LENGTH = 16
 MAX_NEW_TOKENS = 200
 
-if find_spec("vllm") is None:
-    collect_ignore_glob = ["test_*.py"]
+VLLM_THERE = find_spec("vllm") is not None
 
-os.environ.update(
-    HF_HUB_OFFLINE="1",
-    VLLM_CPU_KVCACHE_SPACE="1",
-    VLLM_CPU_OMP_THREADS_BIND="nobind",
-    VLLM_ENABLE_V1_MULTIPROCESSING="0",
-    VLLM_LOGGING_LEVEL="ERROR",
-    VLLM_NO_USAGE_STATS="1",
-)
-os.environ.pop("JUDGE_LIGHTNING_JUDGE", None)
+if VLLM_THERE:
+    # Before it is imported. One thread: where several wait for busy cores they spin.
+    os.environ.update(
+        HF_HUB_OFFLINE="1",
+        OMP_NUM_THREADS="1",
+        VLLM_CPU_KVCACHE_SPACE="1",
+        VLLM_CPU_OMP_THREADS_BIND="nobind",
+        VLLM_ENABLE_V1_MULTIPROCESSING="0",
+        VLLM_LOGGING_LEVEL="ERROR",
+        VLLM_NO_USAGE_STATS="1",
+    )
+    os.environ.pop("JUDGE_LIGHTNING_JUDGE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says why these tests do not run where vLLM is not."""
+    if VLLM_THERE:
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="needs vLLM: make test-vllm"))
+
 
 ENGINE: dict[str, Any] = {
     "dtype": "float32",
