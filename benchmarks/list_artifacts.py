@@ -109,18 +109,30 @@ def s3_server() -> Iterator[None]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before = dict(os.environ)
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "benchmark",
         "AWS_SECRET_ACCESS_KEY": "benchmark",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+    _forget_servers()
     try:
         _make_bucket(port)
         yield
     finally:
+        os.environ.clear()
+        os.environ.update(before)
+        _forget_servers()
         server.terminate()
         server.wait()
+
+
+def _forget_servers() -> None:
+    """fsspec keeps an opened file system for good, whatever the environment names by then."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def _make_bucket(port: int) -> None:

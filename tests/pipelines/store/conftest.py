@@ -26,6 +26,8 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """One server for all tests; each has a bucket of its own."""
+    import s3fs
+
     server = S3Server()
     address = server.start()
     environment = {
@@ -39,7 +41,10 @@ def s3_server() -> Iterator[S3Server]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
+        # fsspec keeps an opened file system for good, whatever the environment names by then.
+        s3fs.S3FileSystem.clear_instance_cache()
         yield server
+        s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
 
 
