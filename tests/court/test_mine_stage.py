@@ -135,7 +135,7 @@ def test_stretches_are_the_same_for_every_author(
 def test_without_local_authors_no_model_is_loaded(
     config: RunConfig, text: DrafterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drafting, "load_pair_model", refuse_to_load)
+    monkeypatch.setattr(drafting, "open_text_model", refuse_to_load)
     config.mine.drafters = {"log": text}
     config.mine.reference_answers = True
 
@@ -236,7 +236,7 @@ def test_an_endpoint_that_nobody_answers_is_found_before_a_model_is_loaded(
     config: RunConfig, endpoint: DrafterConfig, server: Any, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(drafting, "load_pair_model", refuse_to_load)
+    monkeypatch.setattr(drafting, "open_text_model", refuse_to_load)
     server.close()
     config.mine.drafters = {"draft": DrafterConfig(), "served": endpoint}
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
 COUNT = 8
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
 from pipelines.config import RayConfig
@@ -27,6 +28,8 @@ from pipelines.crew.ray_cluster import joined_cluster
 from pipelines.crew.ray_crew import RayCrew
 from tests.crew.toy_shards import Opening, Toy
 
+# A shell's background jobs ignore interrupts, and so would this process.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, address, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 settings = RayConfig(address=address if address != "local" else None)
 shards = [Toy(folder, number, Toy.WAITS if number > 2 else "") for number in range(count)]
