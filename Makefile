@@ -30,7 +30,7 @@ $(VLLM_STAMP): pyproject.toml constraints-vllm.txt
 	@touch $@
 
 test-vllm: $(VLLM_STAMP)
-	@$(VLLM)/python -m pytest tests/vllm
+	@OMP_NUM_THREADS=1 $(VLLM)/python -m pytest tests/vllm
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -28,10 +28,9 @@ MAX_NEW_TOKENS = 200
 VLLM_THERE = find_spec("vllm") is not None
 
 if VLLM_THERE:
-    # Before it is imported. One thread: where several wait for busy cores they spin.
+    # Before it is imported. Its threads are the Makefile's matter: torch is imported by now.
     os.environ.update(
         HF_HUB_OFFLINE="1",
-        OMP_NUM_THREADS="1",
         VLLM_CPU_KVCACHE_SPACE="1",
         VLLM_CPU_OMP_THREADS_BIND="nobind",
         VLLM_ENABLE_V1_MULTIPROCESSING="0",
