@@ -14,7 +14,12 @@ from typing import Protocol
 import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from judge_lightning.errors import UserError
 from judge_lightning.models.batch_rows import RowPlan
@@ -207,8 +212,14 @@ def write_batch(
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """The tokens that end an answer: the generation config's, else the tokenizer's."""
-    config = model.generation_config
-    stops = config.eos_token_id if config is not None else None
+    return stops_of(model.generation_config, tokenizer)
+
+
+def stops_of(
+    generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase
+) -> frozenset[int]:
+    """The same of a generation config, None where a model has none."""
+    stops = generation.eos_token_id if generation is not None else None
     if stops is None:
         stops = tokenizer.eos_token_id
     if stops is None:

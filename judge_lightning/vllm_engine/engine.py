@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from judge_lightning.errors import UserError
@@ -127,8 +126,3 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def model_folder(source: ModelSource) -> Path | str:
-    """Where transformers' classes find the model's description."""
-    return locate(source.path)

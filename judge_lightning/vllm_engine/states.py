@@ -10,9 +10,10 @@ import torch
 from transformers import AutoConfig
 
 from judge_lightning.mismatches import DraftModel
+from judge_lightning.models.location import locate
 from judge_lightning.models.pair import ModelSource
 from judge_lightning.state_readers import Asked, TokenStates
-from judge_lightning.vllm_engine.engine import Engine, VllmOptions, model_folder
+from judge_lightning.vllm_engine.engine import Engine, VllmOptions
 
 _TEXTS = 64
 """How many texts' states may wait on the disk at a time."""
@@ -34,7 +35,7 @@ class VllmStates:
     def __init__(
         self, source: ModelSource, options: VllmOptions, draft: DraftModel | None = None
     ) -> None:
-        config: Any = AutoConfig.from_pretrained(model_folder(source), revision=source.revision)
+        config: Any = AutoConfig.from_pretrained(locate(source.path), revision=source.revision)
         text = config.get_text_config(decoder=True)
         self.layers = int(text.num_hidden_layers)
         self.hidden_size = int(text.hidden_size)

@@ -8,9 +8,10 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
-from judge_lightning.court.batches import Continuation
+from judge_lightning.court.batches import Continuation, stops_of
+from judge_lightning.models.location import locate
 from judge_lightning.models.pair import ModelSource
-from judge_lightning.vllm_engine.engine import Engine, VllmOptions, model_folder
+from judge_lightning.vllm_engine.engine import Engine, VllmOptions
 
 
 class VllmWriter:
@@ -24,8 +25,8 @@ class VllmWriter:
         self, source: ModelSource, tokenizer: PreTrainedTokenizerBase, options: VllmOptions
     ) -> None:
         self._engine = Engine(source, options)
-        self.stops = _stops(source, tokenizer)
-        config: Any = AutoConfig.from_pretrained(model_folder(source), revision=source.revision)
+        self.stops = stops_of(_generation_config(source), tokenizer)
+        config: Any = AutoConfig.from_pretrained(locate(source.path), revision=source.revision)
         text = config.get_text_config(decoder=True)
         self.positions = int(getattr(text, "max_position_embeddings", None) or 0)
 
@@ -53,19 +54,13 @@ class VllmWriter:
         )
 
 
-def _stops(source: ModelSource, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def _generation_config(source: ModelSource) -> GenerationConfig | None:
     try:
-        generation = GenerationConfig.from_pretrained(
-            model_folder(source), revision=source.revision or "main"
+        return GenerationConfig.from_pretrained(
+            locate(source.path), revision=source.revision or "main"
         )
-        stops = generation.eos_token_id
     except OSError:
-        stops = None
-    if stops is None:
-        stops = tokenizer.eos_token_id
-    if stops is None:
-        return frozenset()
-    return frozenset([stops] if isinstance(stops, int) else stops)
+        return None
 
 
 def _seed(name: str) -> int:
