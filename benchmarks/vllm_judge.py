@@ -20,6 +20,10 @@ from judge_lightning.micro.world import Problem, is_right, problem
 
 FIRST = 6_000_000
 """Of the problems' numbers: none that a model or a judge was trained on."""
+METHODS: dict[str, dict[str, Any]] = {
+    "draft_model": {"model": str(asset_path("draft"))},
+    "ngram": {"prompt_lookup_max": 4, "prompt_lookup_min": 2},
+}
 MODES: dict[str, dict[str, Any]] = {"exact": {"exact": True}, "judge": {}}
 
 
@@ -41,6 +45,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--draft-length", type=int, default=16)
+    parser.add_argument("--method", choices=sorted(METHODS), default="draft_model")
     options = parser.parse_args()
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -70,9 +75,9 @@ def measured(options: argparse.Namespace) -> dict[str, Tally]:
         disable_log_stats=False,
         distributed_executor_backend="uni",
         speculative_config={
-            "method": "draft_model",
-            "model": str(asset_path("draft")),
+            "method": options.method,
             "num_speculative_tokens": options.draft_length,
+            **METHODS[options.method],
         },
         additional_config={"judge": str(options.judge.absolute())},
     )
